@@ -1,0 +1,101 @@
+"""The one emitter: turns events into rows, and stores them in the caller's transaction or unit (S44)."""
+
+import os
+from collections import OrderedDict
+from datetime import datetime
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import insert, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit.record import INSERT_EVENT, NOBODY, Event, Indexes, index_value, make_row, network_of
+from audit.tables import subject_keys
+from base.database import Database
+from base.ids import new_id
+from base.sealing import KEY_BYTES, Sealer
+from base.statements import Insert, Row
+
+_CACHED = 4096
+_INSERT = text(INSERT_EVENT.named)
+
+
+class Emitter:
+    """Makes rows of events. Keeps unsealed subject keys and index values of recent addresses in memory, bounded."""
+
+    def __init__(self, database: Database, sealer: Sealer, index_key: bytes) -> None:
+        self._database = database
+        self._sealer = sealer
+        self._index_key = index_key
+        self._keys: OrderedDict[bytes, AESGCM] = OrderedDict()
+        self._addresses: OrderedDict[str, tuple[bytes, bytes | None]] = OrderedDict()
+
+    async def begin_subject(self, db: AsyncConnection, subject_id: bytes, *, now: datetime) -> None:
+        """Makes the key under which a new person's personal fields will be sealed."""
+        key = AESGCM.generate_key(KEY_BYTES * 8)
+        sealed = self._sealer.seal(key, aad=_aad(subject_id))
+        await db.execute(insert(subject_keys).values(subject_id=subject_id, sealed=sealed, created_at=now))
+        self._remember(subject_id, AESGCM(key))
+
+    async def emit(self, db: AsyncConnection, event: Event, *, now: datetime) -> None:
+        """Stores one event in the caller's transaction."""
+        key = await self._load_key(db, event.person or NOBODY)
+        row = self._row(event, key, now)
+        await db.execute(_INSERT, dict(zip(INSERT_EVENT.columns, row, strict=True)))
+
+    async def row(self, event: Event, *, now: datetime) -> tuple[Insert, Row]:
+        """One event as a row for a `base.statements.Unit`."""
+        subject = event.person or NOBODY
+        key = self._keys.get(subject)
+        if key is None:
+            async with self._database.reading() as db:
+                key = await self._load_key(db, subject)
+        return INSERT_EVENT, self._row(event, key, now)
+
+    def index(self, kind: str, value: str) -> bytes:
+        """A keyed index value, for searches and for usernames that nobody has (S46)."""
+        return index_value(self._index_key, kind, value)
+
+    def _row(self, event: Event, key: AESGCM, now: datetime) -> Row:
+        address, network = self._address_indexes(event.origin.address)
+        person = self.index("person", event.person.hex()) if event.person else None
+        return make_row(
+            event,
+            event_id=new_id(now),
+            at=now,
+            salt=os.urandom(16),
+            subject_key=key,
+            indexes=Indexes(person, address, network),
+        )
+
+    def _address_indexes(self, address: str | None) -> tuple[bytes | None, bytes | None]:
+        if address is None:
+            return None, None
+        known = self._addresses.get(address)
+        if known is not None:
+            return known
+        network = network_of(address)
+        made = self.index("address", address), self.index("network", network) if network else None
+        self._addresses[address] = made
+        if len(self._addresses) > _CACHED:
+            self._addresses.popitem(last=False)
+        return made
+
+    async def _load_key(self, db: AsyncConnection, subject_id: bytes) -> AESGCM:
+        key = self._keys.get(subject_id)
+        if key is not None:
+            self._keys.move_to_end(subject_id)
+            return key
+        query = select(subject_keys.c.sealed).where(subject_keys.c.subject_id == subject_id)
+        sealed = (await db.execute(query)).scalar_one()
+        key = AESGCM(self._sealer.unseal(sealed, aad=_aad(subject_id)))
+        self._remember(subject_id, key)
+        return key
+
+    def _remember(self, subject_id: bytes, key: AESGCM) -> None:
+        self._keys[subject_id] = key
+        if len(self._keys) > _CACHED:
+            self._keys.popitem(last=False)
+
+
+def _aad(subject_id: bytes) -> bytes:
+    return b"subject key " + subject_id

@@ -1,0 +1,9 @@
+"""Failures that every room shares."""
+
+
+class StorageUnavailable(Exception):
+    """The database did not answer, or its answer is unknown: 503 with `Retry-After`, and safe to try again (I5)."""
+
+
+class NotReady(Exception):
+    """The server cannot start; the message is one sentence that says what to do next."""

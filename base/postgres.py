@@ -1,0 +1,144 @@
+"""The hot path on PostgreSQL: one statement a kind for a whole group, over one connection for writes, one for reads."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import AsyncConnection
+
+from base.errors import StorageUnavailable
+from base.group import Group
+from base.statements import Insert, Row, Statement, Unit
+
+TIMEOUT_S = 5.0
+
+
+class _Link:
+    """A connection that is made when first needed and thrown away after any failure."""
+
+    def __init__(self, conninfo: str) -> None:
+        self._conninfo = conninfo
+        self._connection: AsyncConnection[Row] | None = None
+
+    async def open(self) -> AsyncConnection[Row]:
+        if self._connection is None or self._connection.closed:
+            self._connection = await AsyncConnection.connect(
+                self._conninfo,
+                autocommit=True,
+                prepare_threshold=2,
+                connect_timeout=3,
+                options="-c synchronous_commit=on -c statement_timeout=5000 -c lock_timeout=3000",
+            )
+        return self._connection
+
+    async def drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Lookup:
+    query: Statement
+    params: Row
+
+
+class PostgresHot:
+    """Units and hot reads on PostgreSQL, set-based."""
+
+    def __init__(self, conninfo: str) -> None:
+        self._write_link = _Link(conninfo)
+        self._read_link = _Link(conninfo)
+        self._writes = Group[Unit, Row | None](self._write_group)
+        self._reads = Group[_Lookup, Row | None](self._read_group)
+
+    async def write(self, unit: Unit) -> Row | None:
+        """The gate's row once the unit is durable; None where the gate did not hold and nothing was written."""
+        return await self._writes.submit(unit)
+
+    async def find(self, query: Statement, params: Row) -> Row | None:
+        """The first row of a hot read, or None."""
+        return await self._reads.submit(_Lookup(query, params))
+
+    async def close(self) -> None:
+        await self._writes.idle()
+        await self._reads.idle()
+        await self._write_link.drop()
+        await self._read_link.drop()
+
+    async def _write_group(self, units: Sequence[Unit]) -> Sequence[Row | None | BaseException]:
+        try:
+            return await _bounded(self._write_link, lambda connection: _commit(connection, units))
+        except psycopg.errors.IntegrityError as failure:
+            if len(units) == 1:
+                return [failure]
+        # One bad unit must not harm its neighbours: each goes alone.
+        return [result for unit in units for result in await self._write_group([unit])]
+
+    async def _read_group(self, lookups: Sequence[_Lookup]) -> Sequence[Row | None | BaseException]:
+        return await _bounded(self._read_link, lambda connection: _look_up(connection, lookups))
+
+
+Work = Callable[[AsyncConnection[Row]], Awaitable[list[Row | None]]]
+
+
+async def _bounded(link: _Link, work: Work) -> list[Row | None]:
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            return await work(await link.open())
+    except psycopg.errors.IntegrityError:
+        raise
+    except (psycopg.Error, TimeoutError, OSError) as failure:
+        await link.drop()
+        raise StorageUnavailable(str(failure)) from failure
+
+
+async def _commit(connection: AsyncConnection[Row], units: Sequence[Unit]) -> list[Row | None]:
+    kinds = {unit.statement for unit in units} | {insert for unit in units for insert, _ in unit.rows}
+    if len(kinds) == 2 and None in kinds:
+        # A single statement is its own transaction: one round trip instead of three.
+        await _insert_rows(connection, units)
+        return [()] * len(units)
+    async with connection.transaction():
+        results = await _pass_gates(connection, units)
+        await _insert_rows(connection, [unit for unit, row in zip(units, results, strict=True) if row is not None])
+    return results
+
+
+async def _pass_gates(connection: AsyncConnection[Row], units: Sequence[Unit]) -> list[Row | None]:
+    results: list[Row | None] = [() if unit.statement is None else None for unit in units]
+    by_kind: dict[Statement, list[int]] = {}
+    for position, unit in enumerate(units):
+        if unit.statement is not None:
+            by_kind.setdefault(unit.statement, []).append(position)
+    for statement, positions in by_kind.items():
+        # The same order of rows in every process keeps groups from waiting for each other in a circle.
+        positions.sort(key=lambda position: repr(units[position].params[0]))
+        columns = [list(column) for column in zip(*(units[position].params for position in positions), strict=True)]
+        cursor = await connection.execute(statement.postgres_text, columns)
+        for number, *row in await cursor.fetchall():
+            results[positions[int(number or 0) - 1]] = tuple(row)
+    return results
+
+
+async def _insert_rows(connection: AsyncConnection[Row], units: Sequence[Unit]) -> None:
+    by_insert: dict[Insert, list[Row]] = {}
+    for unit in units:
+        for insert, row in unit.rows:
+            by_insert.setdefault(insert, []).append(row)
+    for insert, rows in by_insert.items():
+        await connection.execute(insert.postgres, [list(column) for column in zip(*rows, strict=True)])
+
+
+async def _look_up(connection: AsyncConnection[Row], lookups: Sequence[_Lookup]) -> list[Row | None]:
+    results: list[Row | None] = [None] * len(lookups)
+    by_kind: dict[Statement, list[int]] = {}
+    for position, lookup in enumerate(lookups):
+        by_kind.setdefault(lookup.query, []).append(position)
+    for query, positions in by_kind.items():
+        columns = [list(column) for column in zip(*(lookups[position].params for position in positions), strict=True)]
+        cursor = await connection.execute(query.postgres_text, columns)
+        for number, *row in await cursor.fetchall():
+            results[positions[int(number or 0) - 1]] = tuple(row)
+    return results

@@ -1,0 +1,66 @@
+"""The one metadata that every room's tables join, and the column types they share."""
+
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import BigInteger, Column, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+from base.clock import from_micros, to_micros
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Id = LargeBinary(16)
+Digest = LargeBinary(32)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC datetime, kept as whole microseconds since 1970."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else to_micros(value)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else from_micros(value)
+
+
+class JsonText(TypeDecorator[object]):
+    """A JSON value, kept as compact text."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: object, dialect: Dialect) -> str | None:
+        return None if value is None else msgspec.json.encode(value).decode()
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> object:
+        return None if value is None else msgspec.json.decode(value)
+
+
+# Named secrets of the deployment (index key, form key …), sealed under the master key.
+data_keys = Table(
+    "data_keys",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+# A number per cached catalogue; a change to clients, APIs or keys raises it in the same transaction.
+revisions = Table(
+    "revisions",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("number", BigInteger, nullable=False),
+)

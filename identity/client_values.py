@@ -1,0 +1,67 @@
+"""Applications and APIs as the rest of the identity rooms see them: frozen, and complete in memory."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+AUTH_METHODS = ("client_secret_basic", "client_secret_post", "none")
+GRANTS = ("authorization_code", "refresh_token", "client_credentials")
+# OpenID Connect Core §5.4, §11; every other scope belongs to an API.
+STANDARD_SCOPES = ("openid", "profile", "email", "address", "phone", "offline_access")
+# Scopes of the server's own API, whose identifier is the issuer.
+SERVER_SCOPES = ("users:read", "users:write", "clients:read", "clients:write", "audit:read", "audit:write",
+                 "feed:read", "risk:write", "authzen:evaluate")  # fmt: skip
+DEFAULT_API = "urn:ostiary:default"
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSecret:
+    """A secret's digest and the moment it stops working (None: never)."""
+
+    digest: bytes
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A registered application."""
+
+    client_id: str
+    name: str
+    auth_method: str
+    grants: frozenset[str]
+    redirect_uris: tuple[str, ...] = ()
+    post_logout_redirect_uris: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    scopes: frozenset[str] = frozenset()
+    apis: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    first_party: bool = False
+    require_pkce: bool = True
+    rotate_refresh: bool = True
+    id_token_alg: str = "RS256"
+    access_token_ttl_s: int | None = None
+    disabled: bool = False
+    not_before: datetime | None = None
+    secrets: tuple[ClientSecret, ...] = ()
+
+    @property
+    def is_public(self) -> bool:
+        """Whether the client has no way to keep a secret."""
+        return self.auth_method == "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """A registered API: its identifier is the audience of tokens for it; `scopes` maps a scope to its description."""
+
+    identifier: str
+    name: str
+    scopes: Mapping[str, str]
+    access_token_ttl_s: int | None = None
+
+    def token_ttl(self, client: Client, default: timedelta) -> timedelta:
+        """How long an access token for this API lives: the client's word, the API's, or the deployment's."""
+        for seconds in (client.access_token_ttl_s, self.access_token_ttl_s):
+            if seconds is not None:
+                return timedelta(seconds=seconds)
+        return default

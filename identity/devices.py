@@ -1,0 +1,124 @@
+"""Browsers that a person signed in with before, recognised by a random cookie (S24, S33).
+
+A device is evidence, never a credential: knowing one opens nothing, it only counts failures apart.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.requests import Request
+
+from audit.catalogue import DEVICE_ADDED
+from audit.record import Event, Origin
+from base.cookies import read_cookie
+from base.ids import PERSON, new_id, show_id
+from base.secret_values import COOKIE, digest, find_digest, new_secret
+from identity.services import Services
+from identity.tables import devices
+
+# Browsers keep a cookie for at most 400 days.
+COOKIE_TTL = timedelta(days=400)
+_MAX_USER_AGENT = 512
+_MAX_LABEL = 128
+
+
+@dataclass(frozen=True, slots=True)
+class SeenDevice:
+    """The device of a sign-in; `cookie` is what the browser must keep, or None where it keeps it already."""
+
+    id: bytes
+    is_new: bool
+    cookie: str | None = None
+
+
+def read_device(request: Request, services: Services) -> bytes | None:
+    """The digest of the browser's device cookie, or None."""
+    return find_digest(COOKIE, read_cookie(request, services.settings, "device"))
+
+
+async def find_device(db: AsyncConnection, person_id: bytes, cookie_digest: bytes | None) -> bytes | None:
+    """The id of this person's device behind the cookie, unless it was revoked; or None."""
+    if cookie_digest is None:
+        return None
+    query = select(devices.c.id).where(
+        devices.c.person_id == person_id, devices.c.cookie_digest == cookie_digest, devices.c.revoked_at.is_(None)
+    )
+    return (await db.execute(query)).scalar_one_or_none()
+
+
+async def see_device(
+    db: AsyncConnection,
+    services: Services,
+    person_id: bytes,
+    request: Request,
+    *,
+    now: datetime,
+    origin: Origin = Origin(),
+) -> SeenDevice:
+    """The device of a sign-in that succeeded: the known one, marked as seen, or a new one."""
+    cookie_digest = read_device(request, services)
+    known = await find_device(db, person_id, cookie_digest)
+    if known is not None:
+        await db.execute(update(devices).where(devices.c.id == known).values(last_seen_at=now))
+        return SeenDevice(known, is_new=False)
+    cookie = None
+    # Two people may share a browser, so a cookie of ours is kept. One that we never gave away is not: whoever planted
+    # it would know it.
+    if cookie_digest is None or not await _is_ours(db, cookie_digest):
+        cookie = new_secret(COOKIE)
+        cookie_digest = digest(cookie)
+    device_id = await _add(db, services, person_id, cookie_digest, now=now, origin=origin)
+    return SeenDevice(device_id, is_new=True, cookie=cookie)
+
+
+async def _is_ours(db: AsyncConnection, cookie_digest: bytes) -> bool:
+    """Whether we gave this cookie away, and nobody revoked it since."""
+    query = select(devices.c.revoked_at).where(devices.c.cookie_digest == cookie_digest)
+    found = (await db.execute(query)).scalars().all()
+    return bool(found) and not any(found)
+
+
+async def _add(
+    db: AsyncConnection, services: Services, person_id: bytes, cookie_digest: bytes, *, now: datetime, origin: Origin
+) -> bytes:
+    device_id = new_id(now)
+    label = label_of(origin.user_agent)
+    await db.execute(
+        insert(devices).values(
+            id=device_id,
+            person_id=person_id,
+            cookie_digest=cookie_digest,
+            label=label,
+            created_at=now,
+            last_seen_at=now,
+            version=1,
+        )
+    )
+    actor = show_id(PERSON, person_id)
+    event = Event(
+        type=DEVICE_ADDED,
+        actor=actor,
+        subject=actor,
+        person=person_id,
+        device_id=device_id,
+        origin=origin,
+        personal={"label": label},
+    )
+    await services.emitter.emit(db, event, now=now)
+    return device_id
+
+
+def label_of(user_agent: str | None) -> str:
+    """What a person recognises a browser by, such as `Firefox on Linux`; only ever shown, never decided upon."""
+    return _label(user_agent[:_MAX_USER_AGENT]) if user_agent else "Unknown browser"
+
+
+@lru_cache(maxsize=1024)
+def _label(user_agent: str) -> str:
+    from user_agents import parse
+
+    parsed = parse(user_agent)
+    return f"{parsed.browser.family} on {parsed.os.family}"[:_MAX_LABEL]

@@ -1,0 +1,65 @@
+"""Revocation of access and refresh tokens by the client that holds them (RFC 7009)."""
+
+from starlette.requests import Request
+
+from base.ids import GRANT, show_id
+from base.request import read_form
+from identity.grant_store import find_grant
+from identity.oauth.client_auth import authenticate_client
+from identity.oauth.errors import OAuthError
+from identity.oauth.token_state import find_live_access_token
+from identity.oauth.wire import Answer, Endpoint, json_answer
+from identity.revocation import end_grant, revoke_token
+from identity.services import Services, origin_of
+from identity.tokens import parse_refresh_token
+
+
+def revocation_endpoint(services: Services) -> Endpoint:
+    """The endpoint for one deployment: 200 once nothing works any more, and for tokens that never did (RFC 7009 §2.2).
+
+    A storage error answers 503 (S19); a token of another client is refused.
+    """
+
+    async def revoke(request: Request) -> Answer:
+        form = await read_form(request)
+        now = services.clock()
+        client = await authenticate_client(services, request, form, now=now)
+        text = form.get("token")
+        if text is None:
+            raise OAuthError("invalid_request", "token is missing")
+        origin = origin_of(request)
+        refresh = parse_refresh_token(text)
+        if refresh is not None:
+            grant = await find_grant(services.database, refresh.grant_id, now=now)
+            if grant is None or grant.refresh is None:
+                return json_answer(200, {})
+            key = services.sealer.unseal(grant.refresh.sealed_key, aad=b"refresh key " + grant.id)
+            if refresh.is_genuine(key):
+                _check_owner(client.client_id, grant.client_id)
+                async with services.database.transaction() as db:
+                    await end_grant(
+                        db, services, grant.id, why="revoked", now=now, actor=client.client_id, origin=origin
+                    )
+            return json_answer(200, {})
+        access = await find_live_access_token(services, text, now=now)
+        if access is not None:
+            _check_owner(client.client_id, access.text("client_id"))
+            async with services.database.transaction() as db:
+                await revoke_token(
+                    db,
+                    services,
+                    access.text("jti"),
+                    expires_at=access.expires_at,
+                    client_id=client.client_id,
+                    grant=show_id(GRANT, access.grant.id) if access.grant else None,
+                    now=now,
+                    origin=origin,
+                )
+        return json_answer(200, {})
+
+    return revoke
+
+
+def _check_owner(caller: str, owner: str) -> None:
+    if caller != owner:
+        raise OAuthError("invalid_client", "this token was issued to another client")

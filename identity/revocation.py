@@ -1,0 +1,215 @@
+"""The only way anything is revoked: each function writes the state, the feed entry and the event together (S44).
+
+Ending a session or a person always writes the grants beneath it too, so a token request that is under way at the same
+moment waits for the same row and then finds it ended (I2).
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, update
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit.catalogue import GRANT_ENDED, LOGIN_CONSENT_WITHDRAWN, SESSION_ENDED, SESSIONS_ENDED, TOKEN_REVOKED
+from audit.record import Event, Origin
+from base.ids import GRANT, PERSON, SESSION, show_id
+from feed.entries import Entry, Kind, publish
+from identity.catalogue import touch
+from identity.services import Services
+from identity.tables import clients, consents, grants, people, revoked_tokens, sessions
+
+# The longest life of any access token, and a minute for clocks that differ: how long an entry must be remembered.
+LONGEST_TOKEN = timedelta(seconds=86400 + 60)
+
+
+async def revoke_token(
+    db: AsyncConnection,
+    services: Services,
+    jti: str,
+    *,
+    expires_at: datetime,
+    client_id: str,
+    grant: str | None = None,
+    now: datetime,
+    origin: Origin = Origin(),
+) -> None:
+    """Revokes one access token, asked for by its client; safe to repeat."""
+    insert = sqlite_insert if services.database.is_sqlite else postgres_insert
+    row = insert(revoked_tokens).values(jti=jti, expires_at=expires_at).on_conflict_do_nothing()
+    if (await db.execute(row.returning(revoked_tokens.c.jti))).first() is None:
+        return
+    await publish(db, Entry(Kind.TOKEN, jti, expires_at + timedelta(minutes=1)), now=now)
+    data = {"kind": "access_token", "jti": jti, "grant": grant}
+    event = Event(
+        type=TOKEN_REVOKED, actor=client_id, subject=grant, client_id=client_id, origin=origin, data=data
+    )  # fmt: skip
+    await services.emitter.emit(db, event, now=now)
+
+
+async def end_grant(
+    db: AsyncConnection,
+    services: Services,
+    grant_id: bytes,
+    *,
+    why: str,
+    now: datetime,
+    actor: str,
+    origin: Origin = Origin(),
+) -> None:
+    """Ends one grant with its refresh family and access tokens; safe to repeat."""
+    await _end_grants(db, services, grants.c.id == grant_id, why=why, now=now, actor=actor, origin=origin)
+
+
+async def end_client_grants(
+    db: AsyncConnection,
+    services: Services,
+    person_id: bytes,
+    client_id: str,
+    *,
+    now: datetime,
+    actor: str,
+    origin: Origin = Origin(),
+) -> None:
+    """Withdraws what a person allowed an application: forgets the consent, ends every grant."""
+    await db.execute(consents.delete().where(consents.c.person_id == person_id, consents.c.client_id == client_id))
+    theirs = (grants.c.person_id == person_id) & (grants.c.client_id == client_id)
+    await _end_grants(db, services, theirs, why="consent_withdrawn", now=now, actor=actor, origin=origin)
+    subject = show_id(PERSON, person_id)
+    event = Event(
+        type=LOGIN_CONSENT_WITHDRAWN, actor=actor, subject=subject, person=person_id, client_id=client_id, origin=origin
+    )
+    await services.emitter.emit(db, event, now=now)
+
+
+async def end_session(
+    db: AsyncConnection,
+    services: Services,
+    session_id: bytes,
+    *,
+    why: str,
+    now: datetime,
+    actor: str,
+    origin: Origin = Origin(),
+) -> None:
+    """Ends one session and the grants that live under it; safe to repeat."""
+    await _end_sessions(db, services, sessions.c.id == session_id, why=why, now=now, actor=actor, origin=origin)
+
+
+async def end_person_sessions(
+    db: AsyncConnection,
+    services: Services,
+    person_id: bytes,
+    *,
+    why: str,
+    keep: bytes | None = None,
+    now: datetime,
+    actor: str,
+    origin: Origin = Origin(),
+) -> None:
+    """Ends all of a person's sessions but `keep`, with the grants that live under them."""
+    theirs = sessions.c.person_id == person_id
+    if keep is not None:
+        theirs &= sessions.c.id != keep
+    await _end_sessions(db, services, theirs, why=why, now=now, actor=actor, origin=origin)
+    subject = show_id(PERSON, person_id)
+    event = Event(
+        type=SESSIONS_ENDED, actor=actor, subject=subject, person=person_id, origin=origin, data={"why": why}
+    )  # fmt: skip
+    await services.emitter.emit(db, event, now=now)
+
+
+async def revoke_person(
+    db: AsyncConnection,
+    services: Services,
+    person_id: bytes,
+    *,
+    why: str,
+    now: datetime,
+    actor: str,
+    origin: Origin = Origin(),
+) -> None:
+    """Ends everything of a person: sessions, grants, offline ones too, and every token issued until now."""
+    change = update(people).where(people.c.id == person_id)
+    await db.execute(change.values(not_before=now, updated_at=now, version=people.c.version + 1))
+    entry = Entry(Kind.PERSON, show_id(PERSON, person_id), now + LONGEST_TOKEN, not_before=now)
+    await publish(db, entry, now=now)
+    await end_person_sessions(db, services, person_id, why=why, now=now, actor=actor, origin=origin)
+    theirs = grants.c.person_id == person_id
+    await _end_grants(db, services, theirs, why=why, now=now, actor=actor, origin=origin)
+
+
+async def revoke_client(
+    db: AsyncConnection,
+    services: Services,
+    client_id: str,
+    *,
+    why: str,
+    now: datetime,
+    actor: str,
+    origin: Origin = Origin(),
+) -> None:
+    """Ends every grant of an application, and every token issued to it until now."""
+    change = update(clients).where(clients.c.client_id == client_id)
+    await db.execute(change.values(not_before=now, updated_at=now, version=clients.c.version + 1))
+    await touch(db, "catalogue")
+    await publish(db, Entry(Kind.CLIENT, client_id, now + LONGEST_TOKEN, not_before=now), now=now)
+    await _end_grants(db, services, grants.c.client_id == client_id, why=why, now=now, actor=actor, origin=origin)
+
+
+async def _end_sessions(
+    db: AsyncConnection,
+    services: Services,
+    which: ColumnElement[bool],
+    *,
+    why: str,
+    now: datetime,
+    actor: str,
+    origin: Origin,
+) -> None:
+    change = update(sessions).where(which, sessions.c.ended_at.is_(None)).values(ended_at=now, ended_why=why)
+    ended = (await db.execute(change.returning(sessions.c.id, sessions.c.person_id))).all()
+    for session_id, person_id in ended:
+        shown = show_id(SESSION, session_id)
+        await publish(db, Entry(Kind.SESSION, shown, now + LONGEST_TOKEN), now=now)
+        event = Event(
+            type=SESSION_ENDED,
+            actor=actor,
+            subject=show_id(PERSON, person_id),
+            person=person_id,
+            session_id=session_id,
+            origin=origin,
+            data={"why": why},
+        )
+        await services.emitter.emit(db, event, now=now)
+    under = grants.c.session_id.in_([session_id for session_id, _ in ended]) & grants.c.offline.is_(False)
+    if ended:
+        await _end_grants(db, services, under, why=why, now=now, actor=actor, origin=origin)
+
+
+async def _end_grants(
+    db: AsyncConnection,
+    services: Services,
+    which: ColumnElement[bool],
+    *,
+    why: str,
+    now: datetime,
+    actor: str,
+    origin: Origin,
+) -> None:
+    change = update(grants).where(which, grants.c.ended_at.is_(None)).values(ended_at=now, ended_why=why)
+    returned = change.returning(grants.c.id, grants.c.person_id, grants.c.client_id, grants.c.session_id)
+    for grant_id, person_id, client_id, session_id in (await db.execute(returned)).all():
+        shown = show_id(GRANT, grant_id)
+        await publish(db, Entry(Kind.GRANT, shown, now + LONGEST_TOKEN), now=now)
+        event = Event(
+            type=GRANT_ENDED,
+            actor=actor,
+            subject=show_id(PERSON, person_id),
+            person=person_id,
+            client_id=client_id,
+            session_id=session_id,
+            origin=origin,
+            data={"grant": shown, "why": why},
+        )
+        await services.emitter.emit(db, event, now=now)

@@ -1,0 +1,155 @@
+"""Sessions: a cookie of 256 random bits, of which only a digest is stored, and limits that the database enforces.
+
+The public id of a session is for lists and tokens; it opens nothing (S31).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.requests import Request
+
+from audit.catalogue import SESSION_STARTED
+from audit.record import Event, Origin
+from base.cookies import read_cookie
+from base.ids import PERSON, new_id, show_id
+from base.secret_values import COOKIE, digest, find_digest, new_secret
+from identity.services import Services
+from identity.tables import people, session_proofs, sessions
+from identity.values import LiveSession, Proof
+
+TOUCH_EVERY = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedSession:
+    """A session with the cookie that opens it, which is told only now."""
+
+    session: LiveSession
+    cookie: str
+
+
+async def find_live(db: AsyncConnection, services: Services, request: Request) -> LiveSession | None:
+    """The live session of this browser, or None: not ended, within both limits, its person active (S18, S32).
+
+    Reads only; `touch_session` keeps a session from idling out.
+    """
+    cookie_digest = find_digest(COOKIE, read_cookie(request, services.settings, "session"))
+    if cookie_digest is None:
+        return None
+    now = services.clock()
+    query = (
+        select(sessions.c.id, sessions.c.person_id, sessions.c.auth_time, sessions.c.device_id, people.c.sub)
+        .join(people, people.c.id == sessions.c.person_id)
+        .where(
+            sessions.c.digest == cookie_digest,
+            sessions.c.ended_at.is_(None),
+            sessions.c.idle_expires_at > now,
+            sessions.c.expires_at > now,
+            people.c.state == "active",
+        )
+    )
+    row = (await db.execute(query)).first()
+    if row is None:
+        return None
+    proofs = await _load_proofs(db, row.id)
+    return LiveSession(row.id, row.person_id, row.sub, row.auth_time, proofs, row.device_id)
+
+
+async def _load_proofs(db: AsyncConnection, session_id: bytes) -> tuple[Proof, ...]:
+    query = select(session_proofs.c.method, session_proofs.c.at).where(session_proofs.c.session_id == session_id)
+    return tuple(Proof(row.method, row.at) for row in await db.execute(query.order_by(session_proofs.c.at)))
+
+
+async def touch_session(db: AsyncConnection, services: Services, session_id: bytes, *, now: datetime) -> None:
+    """Puts off the idle limit, at most once a minute; never past the absolute one. Needs a write transaction."""
+    touched = update(sessions).where(
+        sessions.c.id == session_id,
+        sessions.c.ended_at.is_(None),
+        sessions.c.last_seen_at <= now - TOUCH_EVERY,
+    )
+    await db.execute(touched.values(last_seen_at=now, idle_expires_at=now + services.settings.session_idle))
+
+
+async def start_session(
+    db: AsyncConnection,
+    services: Services,
+    person_id: bytes,
+    *,
+    sub: str,
+    device_id: bytes,
+    proofs: Sequence[Proof],
+    now: datetime,
+    origin: Origin = Origin(),
+) -> OpenedSession:
+    """A new session of a person who has just proven who they are."""
+    session_id, cookie = new_id(now), new_secret(COOKIE)
+    await db.execute(
+        insert(sessions).values(
+            id=session_id,
+            digest=digest(cookie),
+            person_id=person_id,
+            device_id=device_id,
+            created_at=now,
+            **_limits(services, now),
+        )
+    )
+    await _store_proofs(db, session_id, proofs, now)
+    actor = show_id(PERSON, person_id)
+    event = Event(
+        type=SESSION_STARTED,
+        actor=actor,
+        subject=actor,
+        person=person_id,
+        session_id=session_id,
+        device_id=device_id,
+        origin=origin,
+    )
+    await services.emitter.emit(db, event, now=now)
+    return OpenedSession(LiveSession(session_id, person_id, sub, now, tuple(proofs), device_id), cookie)
+
+
+async def renew_session(
+    db: AsyncConnection,
+    services: Services,
+    session: LiveSession,
+    *,
+    device_id: bytes,
+    proofs: Sequence[Proof],
+    now: datetime,
+) -> OpenedSession | None:
+    """The same session under a new cookie, after its person signed in again; None where it ended meanwhile.
+
+    The old cookie opens nothing any more (S17). The session itself goes on, or one application's wish to see the
+    person sign in again would end the refresh tokens of all others.
+    """
+    cookie = new_secret(COOKIE)
+    renewed = (
+        update(sessions)
+        .where(sessions.c.id == session.id, sessions.c.ended_at.is_(None))
+        .values(digest=digest(cookie), device_id=device_id, **_limits(services, now))
+        .returning(sessions.c.id)
+    )
+    if (await db.execute(renewed)).first() is None:
+        return None
+    await _store_proofs(db, session.id, proofs, now)
+    kept = (*session.proofs, *proofs)
+    return OpenedSession(LiveSession(session.id, session.person_id, session.sub, now, kept, device_id), cookie)
+
+
+def _limits(services: Services, now: datetime) -> dict[str, datetime]:
+    settings = services.settings
+    return {
+        "auth_time": now,
+        "last_seen_at": now,
+        "idle_expires_at": now + settings.session_idle,
+        "expires_at": now + settings.session_absolute,
+    }
+
+
+async def _store_proofs(db: AsyncConnection, session_id: bytes, proofs: Sequence[Proof], now: datetime) -> None:
+    for proof in proofs:
+        row = {"id": new_id(now), "session_id": session_id, "method": proof.method, "at": proof.at}
+        await db.execute(insert(session_proofs).values(**row))

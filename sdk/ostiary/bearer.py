@@ -1,0 +1,91 @@
+"""Bearer tokens in HTTP requests and the answers that refuse them (RFC 6750). No I/O, no framework."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import msgspec
+
+from ostiary.errors import InsufficientScope, KeysUnavailable, TokenError
+
+# RFC 6750 §3 allows these letters in error_description and scope; anything else could break out of the quotes.
+_NOT_QUOTABLE = re.compile(r"[^ !#-\[\]-~]")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a request is not let through, in public words. `error` is RFC 6750's code, None where it wants none."""
+
+    status: int
+    error: str | None
+    description: str
+    scopes: tuple[str, ...] = ()
+    retry_after_s: int | None = None
+
+
+class BearerMissing(Exception):
+    """The request brings no usable bearer token; `refusal` is the answer."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.description)
+        self.refusal = refusal
+
+
+NO_TOKEN = Refusal(401, None, "this request needs a bearer token in the Authorization header")
+TWO_HEADERS = Refusal(400, "invalid_request", "there must be exactly one Authorization header")
+NOT_ONE_TOKEN = Refusal(400, "invalid_request", "the Authorization header must be the word Bearer and one token")
+
+
+def parse_bearer(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The token from the only place where one is accepted, the Authorization header; BearerMissing otherwise.
+
+    A query string or form body is never looked at: addresses end up in logs (RFC 6750 §5.3, S12).
+    """
+    values = [value for name, value in headers if name.lower() == b"authorization"]
+    if not values:
+        raise BearerMissing(NO_TOKEN)
+    if len(values) > 1:
+        raise BearerMissing(TWO_HEADERS)
+    scheme, _, token = values[0].decode("latin-1").partition(" ")
+    if scheme.lower() != "bearer":
+        raise BearerMissing(NO_TOKEN)
+    if not token or not token.isascii() or any(letter <= " " or letter == "," for letter in token):
+        raise BearerMissing(NOT_ONE_TOKEN)
+    return token
+
+
+def refusal_for(error: TokenError | KeysUnavailable | InsufficientScope) -> Refusal:
+    """The answer to an error of the SDK: 401, 503 or 403."""
+    match error:
+        case TokenError():
+            return Refusal(401, "invalid_token", error.description)
+        case KeysUnavailable():
+            return Refusal(503, "temporarily_unavailable", str(error), retry_after_s=error.retry_after_s)
+        case InsufficientScope():
+            return Refusal(403, "insufficient_scope", str(error), scopes=error.required)
+
+
+def challenge(refusal: Refusal, *, realm: str) -> str:
+    """The value of `WWW-Authenticate`. Without a token it carries no error code (RFC 6750 §3.1)."""
+    parts = [("realm", realm)]
+    if refusal.error is not None:
+        parts += [("error", refusal.error), ("error_description", refusal.description)]
+    if refusal.scopes:
+        parts.append(("scope", " ".join(refusal.scopes)))
+    return "Bearer " + ", ".join(f'{name}="{_NOT_QUOTABLE.sub("?", value)}"' for name, value in parts)
+
+
+def response_parts(refusal: Refusal, *, realm: str) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Headers and JSON body of the refusal."""
+    document = {"error": refusal.error} if refusal.error else {}
+    body = msgspec.json.encode(document | {"error_description": refusal.description})
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+    ]
+    if refusal.retry_after_s is None:
+        headers.append((b"www-authenticate", challenge(refusal, realm=realm).encode("ascii")))
+    else:
+        headers.append((b"retry-after", str(refusal.retry_after_s).encode()))
+    return headers, body

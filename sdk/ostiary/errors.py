@@ -1,0 +1,71 @@
+"""Everything the SDK raises. Texts are public: they name the field and what was expected, never a token's value."""
+
+from enum import StrEnum
+
+
+class OstiaryError(Exception):
+    """Base of every error of the SDK."""
+
+
+class ConfigurationError(OstiaryError, ValueError):
+    """The program set the SDK up wrongly; raised at construction, never while a request is served."""
+
+
+class TokenErrorCode(StrEnum):
+    """Why a token was refused. The values are stable: logs and metrics may count them."""
+
+    MALFORMED = "malformed"
+    TOO_LARGE = "too_large"
+    WRONG_TYPE = "wrong_type"
+    WRONG_ALGORITHM = "wrong_algorithm"
+    CRITICAL_HEADER = "critical_header"
+    KEY_IN_HEADER = "key_in_header"
+    UNKNOWN_KEY = "unknown_key"
+    BAD_SIGNATURE = "bad_signature"
+    MISSING_CLAIM = "missing_claim"
+    INVALID_CLAIM = "invalid_claim"
+    WRONG_ISSUER = "wrong_issuer"
+    WRONG_AUDIENCE = "wrong_audience"
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not_yet_valid"
+    PROOF_REQUIRED = "proof_required"
+
+
+class TokenError(OstiaryError):
+    """The caller's token is refused: answer 401 `invalid_token` (RFC 6750 §3.1).
+
+    `code` says why, `description` says it in public words.
+    """
+
+    def __init__(self, code: TokenErrorCode, description: str) -> None:
+        super().__init__(description)
+        self.code = code
+        self.description = description
+
+
+class KeysUnavailable(OstiaryError):
+    """The issuer's keys cannot be had: our own trouble, so answer 503 and never 401.
+
+    `retry_after_s` is when the next attempt is due; `reason` is for the log, not for the caller.
+    """
+
+    def __init__(self, *, retry_after_s: int, reason: str) -> None:
+        super().__init__("the keys that prove tokens are unavailable; try again later")
+        self.retry_after_s = retry_after_s
+        self.reason = reason
+
+
+class InsufficientScope(OstiaryError):
+    """The token is good but does not carry the scopes named in `required`: answer 403 (RFC 6750 §3.1)."""
+
+    def __init__(self, required: tuple[str, ...]) -> None:
+        super().__init__("the access token lacks a scope that this request needs")
+        self.required = required
+
+
+class NotGuarded(OstiaryError):
+    """A route asked for the token, but no guard stands before it: a mistake of the program, so a 500."""
+
+
+class KeyFetchError(Exception):
+    """One attempt to read the issuer's documents failed. Inside the SDK only; the text is for the log."""

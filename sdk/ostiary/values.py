@@ -1,0 +1,106 @@
+"""Frozen values shared by the pure core and by what does I/O. Imports nothing outside the standard library."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from math import isfinite
+
+from ostiary.errors import ConfigurationError
+
+# RFC 9864 retired the name EdDSA; HMAC and `none` are not on the list and cannot be put on it (RFC 8725 §3.1).
+KNOWN_ALGORITHMS = ("ES256", "RS256", "PS256", "Ed25519")
+MAX_LEEWAY_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """What a verified access token says (RFC 9068 §2.2 and Ostiary's own claims).
+
+    Times are aware UTC datetimes. `grant` and `sid` name the grant and session it came from, `risk` is 0 to 100,
+    `cnf` the key that it is bound to. None means that the token does not say.
+    `claims` is the whole payload, read-only at every depth (lists are tuples).
+    """
+
+    iss: str
+    sub: str
+    aud: tuple[str, ...]
+    exp: datetime
+    iat: datetime
+    jti: str
+    client_id: str
+    scope: frozenset[str]
+    grant: str | None
+    sid: str | None
+    auth_time: datetime | None
+    acr: str | None
+    amr: tuple[str, ...]
+    risk: int | None
+    cnf: Mapping[str, object] | None = field(hash=False)
+    claims: Mapping[str, object] = field(repr=False, compare=False)
+
+    def has_scopes(self, *names: str) -> bool:
+        """True when the token carries every one of the names."""
+        return self.scope.issuperset(names)
+
+
+@dataclass(frozen=True, slots=True)
+class Expectations:
+    """What a token must match; set by the program, never by the token (RFC 8725 §3.1, §3.8, §3.9).
+
+    `leeway_s` widens `exp`, `nbf` and `iat` for clocks that differ. A token bound to a key by `cnf` is refused
+    unless `accepts_bound` says that the program checks the proof itself.
+    """
+
+    issuer: str
+    audience: str
+    algorithms: frozenset[str]
+    leeway_s: float
+    accepts_bound: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPolicy:
+    """How long the issuer's keys are believed. All in seconds.
+
+    `min_age_s` ≤ the issuer's `Cache-Control: max-age` (`default_age_s` where it says nothing) ≤ `max_age_s`: within
+    this age keys are used without asking. While the issuer cannot be reached they are used for `max_stale_s` more,
+    and never longer. `cooldown_s` is the least time between two refreshes caused by unknown key ids, and the most
+    between two attempts while the issuer is down. `timeout_s` bounds one whole refresh.
+    """
+
+    min_age_s: float = 10
+    default_age_s: float = 300
+    max_age_s: float = 3600
+    max_stale_s: float = 3600
+    cooldown_s: float = 10
+    timeout_s: float = 5
+
+    def __post_init__(self) -> None:
+        numbers = (
+            self.min_age_s, self.default_age_s, self.max_age_s, self.max_stale_s, self.cooldown_s, self.timeout_s,
+        )  # fmt: skip
+        if not all(isfinite(number) and number >= 0 for number in numbers):
+            raise ConfigurationError("KeyPolicy: every number must be finite and not negative")
+        if not self.min_age_s <= self.default_age_s <= self.max_age_s:
+            raise ConfigurationError("KeyPolicy: min_age_s ≤ default_age_s ≤ max_age_s must hold")
+        if self.timeout_s == 0 or self.cooldown_s < 1:
+            raise ConfigurationError("KeyPolicy: timeout_s must be above 0 and cooldown_s at least 1")
+
+
+def check_text(name: str, value: object) -> None:
+    """Raise ConfigurationError unless the setting is a non-empty string without spaces around it."""
+    if not isinstance(value, str) or not value or value != value.strip():
+        raise ConfigurationError(f"{name} must be a non-empty string without spaces around it")
+
+
+def parse_expectations(
+    *, issuer: str, audience: str, algorithms: tuple[str, ...], leeway_s: float, accepts_bound: bool
+) -> Expectations:
+    """The checked expectations, or ConfigurationError naming what is wrong."""
+    check_text("issuer", issuer)
+    check_text("audience", audience)
+    if not algorithms or not set(algorithms) <= set(KNOWN_ALGORITHMS):
+        raise ConfigurationError(f"algorithms must be some of {', '.join(KNOWN_ALGORITHMS)}")
+    if not 0 <= leeway_s <= MAX_LEEWAY_S:
+        raise ConfigurationError(f"leeway_s must be between 0 and {MAX_LEEWAY_S}")
+    return Expectations(issuer, audience, frozenset(algorithms), leeway_s, accepts_bound)

@@ -1,0 +1,100 @@
+"""The composition root: services in, one ASGI application out, with what runs beside it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from starlette.routing import BaseRoute, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from identity import setup
+from identity.oauth import routes as oauth
+from identity.services import Services
+from identity.signin import views as signin
+from server.background import Background
+from server.edge import Edge, EdgeParts
+from server.failures import Failure, make_failure_answers
+from server.logs import AccessLog, write_to_stderr
+from server.metrics import Metrics
+from server.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """One process's application. `asgi` is what a server runs; `background` is started beside it."""
+
+    services: Services
+    asgi: ASGIApp
+    metrics: Metrics
+    background: Background
+    access_log: AccessLog | None
+
+    async def close(self) -> None:
+        """Ends what runs beside the application; the services are closed by who opened them."""
+        await self.background.stop()
+        if self.access_log is not None:
+            await self.access_log.close()
+
+
+def build(settings: Settings, services: Services) -> App:
+    """Puts the application together; starts nothing."""
+    metrics, background = Metrics(), Background(services)
+    access_log = AccessLog(write_to_stderr) if settings.log.access else None
+    fail = make_failure_answers(services.pages)
+    exact = oauth.hot_routes(services)
+
+    async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
+        await fail(scope, Failure.NOT_FOUND)(scope, receive, send)
+
+    router = Router(_routes(services), redirect_slashes=False, default=not_found)
+    parts = EdgeParts(
+        fail=fail,
+        origins=lambda: services.catalogue.origins,
+        metrics=metrics,
+        access_log=access_log,
+        trusted_proxies=settings.trusted_proxies,
+        sends_hsts=_sends_hsts(settings.issuer),
+        exact_paths=frozenset(exact),
+    )
+    _register_gauges(metrics, services, background, access_log)
+    return App(
+        services=services,
+        asgi=Edge(_dispatch(exact, router), parts),
+        metrics=metrics,
+        background=background,
+        access_log=access_log,
+    )
+
+
+def _routes(services: Services) -> Sequence[BaseRoute]:
+    return [
+        *oauth.routes(services),
+        *signin.routes(services),
+        *setup.routes(services),
+        *services.pages.routes(),
+    ]
+
+
+def _dispatch(exact: Mapping[str, ASGIApp], router: ASGIApp) -> ASGIApp:
+    """Protocol endpoints by a dictionary's look-up, everything else by the router (0.7 µs a route)."""
+
+    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+        await exact.get(scope["path"], router)(scope, receive, send)
+
+    return dispatch
+
+
+def _sends_hsts(issuer: str) -> bool:
+    # On localhost it would reach every other program that a developer runs there over plain http.
+    return issuer.startswith("https://") and not issuer.startswith("https://localhost")
+
+
+def _register_gauges(
+    metrics: Metrics, services: Services, background: Background, access_log: AccessLog | None
+) -> None:
+    hashes = services.hashes
+    metrics.gauge("ostiary_hash_threads", lambda: hashes.threads)
+    metrics.gauge("ostiary_hash_active", lambda: hashes.active)
+    metrics.gauge("ostiary_hash_waiting", lambda: hashes.waiting)
+    metrics.gauge("ostiary_hashes_total", lambda: hashes.hashes_made)
+    metrics.gauge("ostiary_live_sessions", lambda: background.live_sessions)
+    metrics.gauge("ostiary_access_log_dropped_total", lambda: access_log.dropped if access_log else 0)

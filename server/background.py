@@ -1,0 +1,72 @@
+"""What a server process does beside answering: notices changes of others, removes what has expired, counts sessions."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from sqlalchemy import func, select
+
+from base.errors import StorageUnavailable
+from identity.services import Services
+from identity.tables import sessions
+from server.housekeeping import remove_expired
+
+log = logging.getLogger("ostiary.background")
+
+POLL_S = 0.25
+HOUSEKEEPING_S = 60.0
+
+
+class Background:
+    """The tasks of one process; `live_sessions` is the last count."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._tasks: list[asyncio.Task[None]] = []
+        self.live_sessions = 0
+
+    def start(self) -> None:
+        """Begins; the first housekeeping comes after a minute, so that a start stays short."""
+        self._tasks = [
+            asyncio.create_task(_again_and_again(POLL_S, self._poll)),
+            asyncio.create_task(_again_and_again(HOUSEKEEPING_S, self._keep_house)),
+        ]
+
+    async def stop(self) -> None:
+        """Ends the tasks and waits for them."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _poll(self) -> None:
+        """Clients, APIs and keys that another process changed are known within a second (S18, S39)."""
+        await self._services.catalogue.poll()
+        await self._services.keys.poll(self._services.clock())
+
+    async def _keep_house(self) -> None:
+        now = self._services.clock()
+        await remove_expired(self._services.database, now=now)
+        alive = sessions.c.ended_at.is_(None), sessions.c.idle_expires_at > now, sessions.c.expires_at > now
+        async with self._services.database.reading() as db:
+            self.live_sessions = (
+                await db.execute(select(func.count()).select_from(sessions).where(*alive))
+            ).scalar_one()
+
+
+async def _again_and_again(every_s: float, work: Callable[[], Awaitable[None]]) -> None:
+    """Runs until it is cancelled. A failure is logged once until it goes well again; the next round tries anew."""
+    failing = False
+    while True:
+        await asyncio.sleep(every_s)
+        try:
+            await work()
+            failing = False
+        except StorageUnavailable as failure:
+            if not failing:
+                log.warning("%s: the database did not answer: %s", work.__name__, failure)
+            failing = True
+        except Exception:
+            # A fault of ours in one round must not end the rounds: a withdrawn key would never be noticed.
+            if not failing:
+                log.exception("%s failed", work.__name__)
+            failing = True

@@ -1,0 +1,122 @@
+"""The parts of one deployment, put together: this is where every room gets what it works with."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import select, text
+
+import identity
+from audit.emit import Emitter
+from audit.record import NOBODY
+from audit.tables import subject_keys
+from base.cache import InProcess, KeyValue, RedisStore
+from base.clock import Clock, utc_now
+from base.data_keys import load_data_key
+from base.database import Database
+from base.errors import NotReady
+from base.pages import Pages
+from base.rates import RateLimiter
+from base.sealing import SealBroken, Sealer
+from identity.argon2_hashes import STANDARD, Argon2Hasher, Argon2Parameters
+from identity.breached import BreachedList, InvalidBreachedList
+from identity.catalogue import Catalogue
+from identity.keys import KeyRing, KeyTimes, ensure_keys
+from identity.password_hashes import HashPool
+from identity.services import Services
+from identity.settings import IdentitySettings
+from policy.decide import decide
+from server.settings import Settings
+
+_FIRST_START_LOCK = 0x6F737469617279
+PAGE_FOLDERS = (Path(identity.__file__).parent,)
+
+
+@asynccontextmanager
+async def open_services(
+    settings: Settings,
+    master_keys: tuple[bytes, ...],
+    *,
+    hashing: Argon2Parameters = STANDARD,
+    clock: Clock = utc_now,
+) -> AsyncIterator[Services]:
+    """Everything the rooms need, closed at the end; makes missing keys. The database must be migrated.
+
+    `hashing` are the password hash's parameters: tests hand in cheap ones. Raises NotReady and StorageUnavailable.
+    """
+    told = settings.for_identity()
+    database = Database(settings.database)
+    store = open_store(settings)
+    breached = _open_breached(settings.password.breached_file)
+    hashes = HashPool(Argon2Hasher(hashing))
+    try:
+        sealer = Sealer(master_keys)
+        emitter, form_key = await _make_keys(database, sealer, now=clock())
+        services = Services(
+            settings=told,
+            database=database,
+            emitter=emitter,
+            sealer=sealer,
+            catalogue=Catalogue(database, told.issuer),
+            keys=KeyRing(database, sealer, key_times(told)),
+            hashes=hashes,
+            breached=breached,
+            rates=RateLimiter(store),
+            pages=Pages(service_name=settings.service_name, folders=PAGE_FOLDERS),
+            decide=decide,
+            clock=clock,
+            form_key=form_key,
+        )
+        await services.catalogue.refresh()
+        await services.keys.refresh(clock())
+        yield services
+    finally:
+        await store.close()
+        await database.close()
+        hashes.close()
+        if breached is not None:
+            breached.close()
+
+
+def open_store(settings: Settings) -> KeyValue:
+    """Redis where it is set, else its twin in this process."""
+    return RedisStore(settings.redis_url) if settings.redis_url else InProcess()
+
+
+def key_times(told: IdentitySettings) -> KeyTimes:
+    """How long keys are published (S39): a cache lifetime before, a token lifetime and a cache lifetime after."""
+    return KeyTimes(
+        publish_before=max(told.key_publish_before, told.key_cache),
+        publish_after=told.access_token_ttl + told.key_cache,
+        hint_after=told.session_absolute,
+    )
+
+
+async def _make_keys(database: Database, sealer: Sealer, *, now: datetime) -> tuple[Emitter, bytes]:
+    try:
+        async with database.transaction() as db:
+            if not database.is_sqlite:
+                # Two processes that start together would both find nothing and both make keys.
+                await db.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _FIRST_START_LOCK})
+            index_key = await load_data_key(db, sealer, "index", now)
+            form_key = await load_data_key(db, sealer, "form", now)
+            emitter = Emitter(database, sealer, index_key)
+            if (await db.execute(select(subject_keys).where(subject_keys.c.subject_id == NOBODY))).first() is None:
+                await emitter.begin_subject(db, NOBODY, now=now)
+            await ensure_keys(db, sealer, emitter, now=now)
+    except SealBroken as broken:
+        raise NotReady(
+            "the master key does not open this database: put the key that it was made with into OSTIARY_MASTER_KEY"
+            " (or DATA_DIR/master.key); a new key goes before the old one in the list"
+        ) from broken
+    return emitter, form_key
+
+
+def _open_breached(path: Path | None) -> BreachedList | None:
+    if path is None:
+        return None
+    try:
+        return BreachedList(path)
+    except (OSError, InvalidBreachedList) as error:
+        raise NotReady(f"OSTIARY_PASSWORD__BREACHED_FILE: {error}") from error

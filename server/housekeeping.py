@@ -1,0 +1,63 @@
+"""Removes rows that can mean nothing any more, a few at a time, so that the database does not grow with use.
+
+Nothing is removed that a check still looks at: a spent code stays beyond its expiry, so that its second use is seen
+(S5); ended sessions and grants stay a month, for the account pages and for late questions.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Table, and_, delete, exists, or_, select
+
+from base.database import Database
+from feed.tables import feed
+from identity.tables import attempts, grants, lockouts, revoked_tokens, sessions, single_use
+
+DAY = timedelta(days=1)
+KEPT = timedelta(days=30)
+BATCH = 500
+
+Rule = tuple[Table, ColumnElement[bool]]
+
+
+def expired(now: datetime) -> Iterator[Rule]:
+    """What may go at this moment, in this order: grants before the sessions that they hang on."""
+    yield attempts, attempts.c.expires_at < now - DAY
+    yield single_use, single_use.c.expires_at < now - DAY
+    yield revoked_tokens, revoked_tokens.c.expires_at < now - DAY
+    yield feed, feed.c.expires_at < now - DAY
+    yield lockouts, and_(lockouts.c.first_at < now - KEPT, or_(lockouts.c.until.is_(None), lockouts.c.until < now))
+    old_session = or_(sessions.c.ended_at < now - KEPT, sessions.c.expires_at < now - KEPT)
+    # A grant that hangs on a session must not outlive it: without the session's row it would look like an offline one.
+    bound = exists().where(sessions.c.id == grants.c.session_id, old_session)
+    yield grants, or_(grants.c.ended_at < now - KEPT, and_(grants.c.offline.is_(False), bound))
+    yield grants, grants.c.refresh_expires_at < now - KEPT
+    yield sessions, and_(old_session, ~_has_bound_grant())
+
+
+def _has_bound_grant() -> ColumnElement[bool]:
+    return exists().where(grants.c.session_id == sessions.c.id, grants.c.offline.is_(False))
+
+
+async def remove_expired(database: Database, *, now: datetime) -> int:
+    """Deletes what has expired, in short transactions of `BATCH` rows; returns how many rows went."""
+    removed = 0
+    for table, rule in expired(now):
+        while True:
+            gone = await _remove_some(database, table, rule)
+            removed += gone
+            if gone < BATCH:
+                break
+    return removed
+
+
+async def _remove_some(database: Database, table: Table, rule: ColumnElement[bool]) -> int:
+    key = next(iter(table.primary_key.columns))
+    async with database.reading() as db:
+        found = (await db.execute(select(key).where(rule).limit(BATCH))).scalars().all()
+    if not found:
+        # Most minutes there is nothing to do, and no writer has to wait for it.
+        return 0
+    async with database.transaction() as db:
+        await db.execute(delete(table).where(key.in_(found), rule))
+    return len(found)

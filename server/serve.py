@@ -1,0 +1,176 @@
+"""`ostiary serve`: checks, opens sockets, prepares the database, announces itself, answers until it is told to stop."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+import uvloop
+from starlette.types import ASGIApp
+
+from base.errors import NotReady
+from server.app import App, build
+from server.composition import open_services
+from server.logs import set_up_logging
+from server.master_key import load_master_keys, prepare_data_dir
+from server.ops import Operations
+from server.settings import Settings
+from server.sockets import open_sockets
+from server.tls import ReloadingTls
+
+GRACE_S = 25
+KEEP_ALIVE_S = 65
+
+Announce = Callable[[App], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What is ready before the first process answers: sockets, keys and certificate."""
+
+    settings: Settings
+    master_keys: tuple[bytes, ...]
+    sockets: Sequence[socket.socket]
+    ops_sockets: Sequence[Sequence[socket.socket]]
+    tls: ReloadingTls | None
+
+
+def prepare(settings: Settings) -> Prepared:
+    """Opens and checks everything that can fail at a start; raises NotReady with one sentence."""
+    tls = ReloadingTls(settings.tls_cert, settings.tls_key) if settings.tls_cert and settings.tls_key else None
+    sockets = open_sockets(settings.listen, setting="OSTIARY_LISTEN")
+    # Each process has its own counters, so each has its own operations port: the next ones after the first.
+    ops_sockets = [
+        open_sockets(
+            [type(address)(address.host, address.port + number) for address in settings.ops_listen],
+            setting="OSTIARY_OPS_LISTEN",
+        )
+        for number in range(settings.workers if settings.ops_listen else 0)
+    ]
+    prepare_data_dir(settings.data_dir)
+    master_keys = load_master_keys(settings)
+    prepare_database(settings)
+    return Prepared(settings, master_keys, sockets, ops_sockets, tls)
+
+
+def prepare_database(settings: Settings) -> None:
+    """Migrates the embedded database; a PostgreSQL one must be migrated already. Raises NotReady."""
+    from migrations.run import is_current, upgrade
+
+    url = settings.database
+    if url.startswith("sqlite"):
+        path = Path(url.removeprefix("sqlite:///"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            # It holds password hashes: no other user may read it, nor the journal files that follow its mode.
+            path.touch(mode=0o600)
+        if not is_current(url):
+            upgrade(url)
+        return
+    if not is_current(url):
+        raise NotReady("the database is not at this version's schema: run `ostiary migrate`, then start again")
+
+
+def serve(settings: Settings, announce: Announce) -> None:
+    """Answers until SIGTERM or SIGINT; `announce` is called once, when the first process answers."""
+    set_up_logging()
+    prepared = prepare(settings)
+    if settings.workers > 1:
+        from server.workers import run_workers
+
+        run_workers(prepared, announce)
+        return
+    run_process(prepared, 0, announce)
+
+
+def run_process(prepared: Prepared, number: int, announce: Announce | None) -> None:
+    """One process of the server, until it is told to stop."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_answer_requests(prepared, number, announce))
+
+
+async def _answer_requests(prepared: Prepared, number: int, announce: Announce | None) -> None:
+    async with open_services(prepared.settings, prepared.master_keys) as services:
+        app = build(prepared.settings, services)
+        operations = Operations(services, app.metrics)
+        main = _server(app.asgi, prepared.tls)
+        side = _server(operations, None)
+
+        def stop() -> None:
+            # A second signal does not wait for requests under way.
+            main.force_exit = main.should_exit
+            operations.stopping = main.should_exit = True
+
+        for name in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(name, stop)
+        app.background.start()
+        beside = [asyncio.create_task(prepared.tls.watch())] if prepared.tls else []
+        if prepared.ops_sockets:
+            beside.append(asyncio.create_task(side.serve(list(prepared.ops_sockets[number]))))
+        answering = asyncio.create_task(main.serve(list(prepared.sockets)))
+        try:
+            await _announce_when_started(main, answering, operations, app, announce)
+            await answering
+        finally:
+            side.should_exit = True
+            await _end(beside, prepared.tls is not None)
+            await app.close()
+
+
+async def _announce_when_started(
+    main: "_Server", answering: asyncio.Task[None], operations: Operations, app: App, announce: Announce | None
+) -> None:
+    ready = asyncio.create_task(main.answers.wait())
+    await asyncio.wait({ready, answering}, return_when=asyncio.FIRST_COMPLETED)
+    if not ready.done():
+        ready.cancel()
+        return
+    operations.started = True
+    if announce is not None:
+        await announce(app)
+
+
+async def _end(beside: list[asyncio.Task[None]], watches_tls: bool) -> None:
+    if watches_tls:
+        beside[0].cancel()
+    await asyncio.gather(*beside, return_exceptions=True)
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.answers = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's, and then tells that connections are answered."""
+        await super().startup(sockets)
+        self.answers.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are ours: two servers share this process, and a clean stop exits with 0."""
+        yield
+
+
+def _server(app: ASGIApp, tls: ReloadingTls | None) -> _Server:
+    config = uvicorn.Config(
+        app,
+        loop="none",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # Addresses behind proxies are established by the edge, from trusted proxies alone.
+        proxy_headers=False,
+        backlog=2048,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=GRACE_S,
+        ssl_context_factory=None if tls is None else lambda config, default: tls.context,
+    )
+    return _Server(config)

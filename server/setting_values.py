@@ -1,0 +1,114 @@
+"""How a setting's text becomes a value. Each function raises ValueError with the words of what was expected."""
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from urllib.parse import SplitResult, urlsplit
+
+from base.request import Network
+from base.sealing import check_master_key
+
+_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A host and port to listen on; the host is an IP address, or `localhost`."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        return self.host == "localhost" or ip_address(self.host).is_loopback
+
+
+def split_list(text: str) -> list[str]:
+    """The items of a list written with commas, spaces or lines between them."""
+    return [item for item in re.split(r"[,\s]+", text) if item]
+
+
+def parse_issuer(text: str) -> str:
+    """An issuer (RFC 8414 §2) in its one spelling: https, or http on localhost; no path, no slash at the end."""
+    parts = urlsplit(text)
+    if text.endswith("/"):
+        raise ValueError("expected no slash at the end")
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise ValueError("expected an address such as https://id.example.com")
+    if parts.path or parts.query or parts.fragment or "?" in text or "#" in text or "@" in parts.netloc:
+        raise ValueError("expected scheme, host and port alone: no path, query, fragment or user")
+    _check_issuer_host(parts)
+    default = {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port not in (None, default) else "")
+
+
+def _check_issuer_host(parts: SplitResult) -> None:
+    host = parts.hostname or ""
+    if not _HOST.fullmatch(host):
+        raise ValueError("expected a host name in lower-case ASCII (an international name in its xn-- form)")
+    if re.fullmatch(r"[0-9.]+", host):
+        raise ValueError("expected a host name: passkeys and cookies need one (localhost on this machine)")
+    if parts.scheme == "http" and host != "localhost":
+        raise ValueError("expected https; plain http is for http://localhost alone")
+    if parts.port == 0:
+        raise ValueError("expected a port from 1 to 65535")
+
+
+def parse_address(text: str) -> Address:
+    """`127.0.0.1:3201`, `[::1]:3201` or `localhost:3201`."""
+    host, colon, port = text.rpartition(":")
+    expected = f"expected address:port, such as 127.0.0.1:3201 or [::1]:3201, not {text!r}"
+    if not colon or not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 65536:
+        raise ValueError(expected)
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise ValueError(expected)
+    if host != "localhost":
+        try:
+            host = str(ip_address(host))
+        except ValueError:
+            raise ValueError(expected) from None
+    return Address(host, int(port))
+
+
+def parse_network(text: str) -> Network:
+    """`10.0.0.0/8`, or a single address."""
+    try:
+        return ip_network(text)
+    except ValueError:
+        raise ValueError(f"expected networks such as 10.0.0.0/8 or fd00::/8, not {text!r}") from None
+
+
+def parse_master_key(text: str) -> bytes:
+    """32 random bytes in base64 (either alphabet, with or without padding); the words never repeat the key."""
+    cleaned = text.replace("-", "+").replace("_", "/").rstrip("=")
+    try:
+        key = base64.b64decode(cleaned + "=" * (-len(cleaned) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("expected base64 of 32 random bytes: make one with `openssl rand -base64 32`") from None
+    check_master_key(key)
+    return key
+
+
+def check_database_url(text: str) -> str:
+    """`sqlite:///path` or `postgresql://…`; the words never repeat the address, which may hold a password."""
+    scheme, mark, rest = text.partition("://")
+    if scheme == "sqlite" and mark and rest.startswith("/") and len(rest) > 1:
+        return text
+    if scheme in ("postgresql", "postgres") and mark and rest:
+        return text
+    raise ValueError("expected sqlite:///path or postgresql://user:password@host/name")
+
+
+def check_redis_url(text: str) -> str:
+    """`redis://`, `rediss://` or `unix://`; the words never repeat the address."""
+    if text.startswith(("redis://", "rediss://", "unix://")) and len(text.partition("://")[2]) > 0:
+        return text
+    raise ValueError("expected redis://host:6379/0 (or rediss://, unix://)")

@@ -1,0 +1,257 @@
+"""The settings: what exists, its default and its limits, and the one place that reads the environment.
+
+Order: command line, environment (`OSTIARY_A__B`, `…_FILE`), secrets folder, TOML file, default. Every fault is
+reported at once, each with the variable's name and what was expected; an unknown name is a fault.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, ValidationError
+
+from base.errors import NotReady
+from base.request import Network
+from identity.settings import IdentitySettings
+from server.setting_groups import AccessToken, Group, Keys, Lockout, Log, Password, Rate, Refresh, Session
+from server.setting_sources import (
+    Found,
+    SettingPath,
+    from_command_line,
+    from_environment,
+    from_secrets_folder,
+    from_toml,
+    variable,
+)
+from server.setting_values import (
+    Address,
+    check_database_url,
+    check_redis_url,
+    parse_address,
+    parse_issuer,
+    parse_master_key,
+    parse_network,
+    split_list,
+)
+
+SECRETS = frozenset({("master_key",), ("database_url",), ("redis_url",)})
+
+
+class SettingsRefused(NotReady):
+    """Settings that cannot be used; `faults` has one sentence for each."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = tuple(faults)
+
+
+def _items(value: object) -> list[str]:
+    if isinstance(value, str):
+        return split_list(value)
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return value
+    raise ValueError("expected a text, or a list of texts")
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("expected a text")
+    return value
+
+
+def _profile(value: object) -> str:
+    if value in ("strict", "pci", "fapi"):
+        raise ValueError(f"the profile {value} does not work yet; `standard` does")
+    if value != "standard":
+        raise ValueError("expected standard")
+    return "standard"
+
+
+Issuer = Annotated[str, BeforeValidator(lambda value: parse_issuer(_text(value)))]
+Addresses = Annotated[
+    tuple[Address, ...], BeforeValidator(lambda value: tuple(parse_address(item) for item in _items(value)))
+]
+Networks = Annotated[
+    tuple[Network, ...], BeforeValidator(lambda value: tuple(parse_network(item) for item in _items(value)))
+]
+MasterKeys = Annotated[
+    tuple[bytes, ...], BeforeValidator(lambda value: tuple(parse_master_key(item) for item in _items(value)))
+]
+DatabaseUrl = Annotated[str, BeforeValidator(lambda value: check_database_url(_text(value)))]
+RedisUrl = Annotated[str, BeforeValidator(lambda value: check_redis_url(_text(value)))]
+
+
+class Settings(Group):
+    """Everything that can be set."""
+
+    issuer: Issuer = Field(default="http://localhost:3201", description="The address people and applications use.")
+    service_name: str = Field(default="Ostiary", min_length=1, max_length=64, description="The name on pages.")
+    listen: Addresses = Field(
+        default=(Address("127.0.0.1", 3201), Address("::1", 3201)),
+        description="Addresses to listen on, with commas between.",
+    )
+    ops_listen: Addresses = Field(default=(Address("127.0.0.1", 3291),), description="Where health and metrics answer.")
+    data_dir: Path = Field(default=Path("var"), description="The folder for the embedded database and its master key.")
+    database_url: DatabaseUrl | None = Field(
+        default=None, description="sqlite:///path or postgresql://…; default: embedded."
+    )
+    redis_url: RedisUrl | None = Field(default=None, description="redis://host:6379/0; needed by several processes.")
+    master_key: MasterKeys = Field(default=(), description="Base64 of 32 random bytes; a list, newest first.")
+    tls_cert: Path | None = Field(default=None, description="The certificate chain (PEM), read again when it changes.")
+    tls_key: Path | None = Field(default=None, description="The certificate's private key (PEM).")
+    trusted_proxies: Networks = Field(default=(), description="Networks whose X-Forwarded-For counts.")
+    workers: int = Field(
+        default=1, ge=1, le=64, description="Server processes; more than one needs PostgreSQL and Redis."
+    )
+    profile: Annotated[Literal["standard"], BeforeValidator(_profile)] = Field(
+        default="standard", description="The set of defaults and limits."
+    )
+    demo: Literal["auto", "on", "off"] = Field(default="auto", description="The demo at /demo; auto: on loopback only.")
+    lockout: Lockout = Lockout()
+    session: Session = Session()
+    access_token: AccessToken = AccessToken()
+    refresh: Refresh = Refresh()
+    password: Password = Password()
+    keys: Keys = Keys()
+    rate: Rate = Rate()
+    log: Log = Log()
+
+    @property
+    def database(self) -> str:
+        """The database's address, the embedded one's where none is set."""
+        return self.database_url or f"sqlite:///{(self.data_dir / 'ostiary.db').absolute()}"
+
+    @property
+    def has_demo(self) -> bool:
+        """Whether the demo is served."""
+        return self.demo == "on" or (self.demo == "auto" and all(address.is_loopback for address in self.listen))
+
+    def for_identity(self) -> IdentitySettings:
+        """What the identity rooms are told."""
+        return IdentitySettings(
+            issuer=self.issuer,
+            service_name=self.service_name,
+            lockout_failures=self.lockout.failures,
+            lockout_duration=timedelta(seconds=self.lockout.duration_s),
+            address_attempts=self.rate.per_address,
+            network_attempts=self.rate.per_network,
+            session_idle=timedelta(seconds=self.session.idle_s),
+            session_absolute=timedelta(seconds=self.session.absolute_s),
+            access_token_ttl=timedelta(seconds=self.access_token.ttl_s),
+            refresh_idle=timedelta(seconds=self.refresh.idle_s),
+            refresh_absolute=timedelta(seconds=self.refresh.absolute_s),
+            refresh_grace=timedelta(seconds=self.refresh.grace_s),
+            key_publish_before=timedelta(seconds=self.keys.publish_s),
+            key_cache=timedelta(seconds=self.keys.cache_s),
+            password_min_length=self.password.min_length,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The settings, and where each one that was set came from."""
+
+    settings: Settings
+    sources: Mapping[SettingPath, str]
+
+
+def known_paths() -> frozenset[SettingPath]:
+    """The path of every setting."""
+    paths: set[SettingPath] = set()
+    for name, info in Settings.model_fields.items():
+        kind = info.annotation
+        if isinstance(kind, type) and issubclass(kind, Group):
+            paths |= {(name, inner) for inner in kind.model_fields}
+        else:
+            paths.add((name,))
+    return frozenset(paths)
+
+
+def load_settings(
+    command_line: Mapping[str, object] | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    config: Path | None = None,
+) -> Loaded:
+    """The settings from all sources; raises SettingsRefused with every fault."""
+    environ = os.environ if environ is None else environ
+    known, faults = known_paths(), list[str]()
+    above = from_secrets_folder(Path(environ.get("OSTIARY_SECRETS_DIR", "/run/secrets")), known, faults)
+    above |= from_environment(environ, known, faults)
+    above |= from_command_line(command_line or {})
+    file = _settings_file(config, environ, above)
+    found = (from_toml(file, known, faults) if file else {}) | above
+    _follow_listen(found)
+    try:
+        settings = Settings.model_validate(_nested(found))
+    except ValidationError as error:
+        raise SettingsRefused(faults + _told(error)) from None
+    faults += _conflicts(settings)
+    if faults:
+        raise SettingsRefused(faults)
+    return Loaded(settings, {path: value.source for path, value in found.items()})
+
+
+def _settings_file(config: Path | None, environ: Mapping[str, str], above: Mapping[SettingPath, Found]) -> Path | None:
+    named = config or (Path(environ["OSTIARY_CONFIG"]) if environ.get("OSTIARY_CONFIG") else None)
+    if named:
+        return named
+    data_dir = above.get(("data_dir",))
+    usual = Path(str(data_dir.value) if data_dir else "var") / "ostiary.toml"
+    return usual if usual.is_file() else None
+
+
+def _follow_listen(found: dict[SettingPath, Found]) -> None:
+    """Without an issuer, the one that fits a loopback address and TLS: another port is then one setting, not two."""
+    scheme = "https" if ("tls_cert",) in found else "http"
+    listen = found.get(("listen",))
+    try:
+        first = parse_address(_items(listen.value)[0]) if listen else Address("127.0.0.1", 3201)
+    except (ValueError, IndexError):
+        return
+    if ("issuer",) not in found and first.is_loopback and (listen or scheme == "https"):
+        found["issuer",] = Found(f"{scheme}://localhost:{first.port}", "follows OSTIARY_LISTEN and OSTIARY_TLS_CERT")
+
+
+def _nested(found: Mapping[SettingPath, Found]) -> dict[str, object]:
+    tree: dict[str, object] = {}
+    for path, value in found.items():
+        level = tree
+        for name in path[:-1]:
+            level = level.setdefault(name, {})  # type: ignore[assignment]
+        level[path[-1]] = value.value
+    return tree
+
+
+def _told(error: ValidationError) -> list[str]:
+    """Each fault with its variable. The input is left out: it may be a secret."""
+    faults = []
+    for fault in error.errors(include_url=False, include_input=False):
+        path = tuple(str(part) for part in fault["loc"] if isinstance(part, str))[:2]
+        known = path if path in known_paths() else path[:1]
+        words = fault["msg"].removeprefix("Value error, ")
+        faults.append(f"{variable(known)}: {words[:1].lower()}{words[1:]}")
+    return faults
+
+
+def _conflicts(settings: Settings) -> list[str]:
+    faults = []
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        faults.append("OSTIARY_TLS_CERT and OSTIARY_TLS_KEY go together: expected both or neither")
+    if settings.tls_cert and not settings.issuer.startswith("https://"):
+        faults.append(f"OSTIARY_ISSUER: expected https, since OSTIARY_TLS_CERT is set, not {settings.issuer}")
+    if settings.refresh.idle_s > settings.refresh.absolute_s:
+        faults.append("OSTIARY_REFRESH__IDLE_S: expected no more than OSTIARY_REFRESH__ABSOLUTE_S")
+    if settings.session.idle_s > settings.session.absolute_s:
+        faults.append("OSTIARY_SESSION__IDLE_S: expected no more than OSTIARY_SESSION__ABSOLUTE_S")
+    if not settings.listen:
+        faults.append("OSTIARY_LISTEN: expected at least one address")
+    if settings.workers > 1 and not (settings.redis_url and settings.database.startswith("postgres")):
+        faults.append(
+            "OSTIARY_WORKERS: several processes need OSTIARY_DATABASE_URL=postgresql://… and OSTIARY_REDIS_URL;"
+            " set both, or use 1 worker"
+        )
+    return faults
