@@ -100,18 +100,7 @@ class Indexes:
 def make_row(event: Event, *, event_id: bytes, at: datetime, salt: bytes, subject_key: AESGCM, indexes: Indexes) -> Row:
     """The row of `audit.tables.events`, as raw values in the order of `INSERT_EVENT`."""
     check_event(event)
-    micros = to_micros(at)
-    origin = event.origin
-    personal = {**event.personal}
-    if origin.address is not None:
-        personal["address"] = origin.address
-    if origin.user_agent is not None and "user_agent" in event.type.personal:
-        personal["user_agent"] = origin.user_agent
-    hidden = {name: salted_digest(salt, name, value) for name, value in personal.items()}
-    for name in ("person", "address", "network"):
-        value = getattr(indexes, name)
-        if value is not None:
-            hidden[f"{name}_index"] = salted_digest(salt, f"{name}_index", value.hex())
+    micros, origin, personal = to_micros(at), event.origin, _personal_fields(event)
     body = _canonical.encode(
         {
             "v": VERSION,
@@ -128,7 +117,7 @@ def make_row(event: Event, *, event_id: bytes, at: datetime, salt: bytes, subjec
             "request": origin.request_id,
             "source": origin.source,
             "data": event.data,
-            "hidden": hidden,
+            "hidden": _hidden_digests(salt, personal, indexes),
         }
     )
     sealed_for = event.person or NOBODY
@@ -139,3 +128,21 @@ def make_row(event: Event, *, event_id: bytes, at: datetime, salt: bytes, subjec
         None, None, None, None, VERSION, body.decode(), sealed_for, sealed,
         indexes.person, indexes.address, indexes.network,
     )  # fmt: skip
+
+
+def _personal_fields(event: Event) -> dict[str, object]:
+    personal, origin = {**event.personal}, event.origin
+    if origin.address is not None:
+        personal["address"] = origin.address
+    if origin.user_agent is not None and "user_agent" in event.type.personal:
+        personal["user_agent"] = origin.user_agent
+    return personal
+
+
+def _hidden_digests(salt: bytes, personal: Mapping[str, object], indexes: Indexes) -> dict[str, str]:
+    hidden = {name: salted_digest(salt, name, value) for name, value in personal.items()}
+    for name in ("person", "address", "network"):
+        value = getattr(indexes, name)
+        if value is not None:
+            hidden[f"{name}_index"] = salted_digest(salt, f"{name}_index", value.hex())
+    return hidden

@@ -36,12 +36,16 @@ def judge(*, previous: int, current: int, limit: int, window_s: int, elapsed_s: 
     used = carried + current
     if used <= limit:
         return RateVerdict(True, 0, int(limit - used))
-    if capped and current <= limit:
-        # When has enough of the earlier window faded? capped * (1 - t / window) + current = limit
-        wait_s = window_s * (1 - (limit - current) / capped) - elapsed_s
-    else:
-        wait_s = window_s - elapsed_s
-    return RateVerdict(False, max(1, math.ceil(min(wait_s, window_s))), 0)
+    return RateVerdict(False, max(1, math.ceil(_wait_s(capped, current + 1, limit, window_s) - elapsed_s)), 0)
+
+
+def _wait_s(capped: int, coming: int, limit: int, window_s: int) -> float:
+    """When the next hit will pass, counted from the current window's beginning; `coming` is the count it will make."""
+    if coming <= limit:
+        # Enough of the earlier window has faded when capped * (1 - t / window) + coming = limit.
+        return window_s * (1 - (limit - coming) / capped)
+    # Not within this window; in the next one this one's `limit` fades, and room for one must have opened.
+    return window_s + window_s / limit
 
 
 class RateLimiter:

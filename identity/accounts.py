@@ -45,7 +45,7 @@ async def create_person(
     await _check_free(db, username_key, email if new.email_verified else None)
     try:
         async with db.begin_nested():
-            await _insert_person(db, person_id, new, username_key, profile, now)
+            await _insert_person(db, person_id, new, username_key=username_key, profile=profile, now=now)
             if email is not None:
                 await _insert_email(db, person_id, email, verified=new.email_verified, now=now)
     except IntegrityError:
@@ -94,6 +94,7 @@ async def _insert_person(
     db: AsyncConnection,
     person_id: bytes,
     new: NewPerson,
+    *,
     username_key: str | None,
     profile: dict[str, object],
     now: datetime,

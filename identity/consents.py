@@ -65,9 +65,7 @@ async def remember(
     await services.emitter.emit(db, event, now=now)
 
 
-async def _forget(
-    db: AsyncConnection, person_id: bytes, client_id: str, allowed: Iterable[tuple[str, str]]
-) -> None:
+async def _forget(db: AsyncConnection, person_id: bytes, client_id: str, allowed: Iterable[tuple[str, str]]) -> None:
     for audience, scope in allowed:
         await db.execute(
             delete(consents).where(

@@ -1,5 +1,6 @@
 """Password credentials: one row a person, set and read; hashing itself is the hash pool's."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import delete, insert, select, update
@@ -76,7 +77,7 @@ async def _emit(
     services: Services,
     person_id: bytes,
     kind: EventType,
-    data: dict[str, object],
+    data: Mapping[str, object],
     *,
     now: datetime,
     actor: str,

@@ -6,21 +6,43 @@ The public id of a session is for lists and tokens; it opens nothing (S31).
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import cast
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 
 from audit.catalogue import SESSION_STARTED
 from audit.record import Event, Origin
+from base.clock import from_micros, to_micros
 from base.cookies import read_cookie
 from base.ids import PERSON, new_id, show_id
 from base.secret_values import COOKIE, digest, find_digest, new_secret
+from base.statements import Statement
 from identity.services import Services
-from identity.tables import people, session_proofs, sessions
+from identity.tables import session_proofs, sessions
 from identity.values import LiveSession, Proof
 
 TOUCH_EVERY = timedelta(minutes=1)
+
+_FIND_LIVE = Statement(
+    "find live session",
+    (("digest", "bytea"), ("now", "bigint")),
+    (
+        """
+        SELECT s.id, s.person_id, p.sub, s.auth_time, s.device_id,
+            (SELECT group_concat(method || ' ' || at, ',') FROM session_proofs WHERE session_id = s.id)
+        FROM sessions s JOIN people p ON p.id = s.person_id AND p.state = 'active'
+        WHERE s.digest = :digest AND s.ended_at IS NULL AND s.idle_expires_at > :now AND s.expires_at > :now
+        """,
+    ),
+    """
+    SELECT n, s.id, s.person_id, p.sub, s.auth_time, s.device_id,
+        (SELECT string_agg(method || ' ' || at, ',') FROM session_proofs WHERE session_id = s.id)
+    FROM input JOIN sessions s USING (digest) JOIN people p ON p.id = s.person_id AND p.state = 'active'
+    WHERE s.ended_at IS NULL AND s.idle_expires_at > input.now AND s.expires_at > input.now
+    """,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +53,7 @@ class OpenedSession:
     cookie: str
 
 
-async def find_live(db: AsyncConnection, services: Services, request: Request) -> LiveSession | None:
+async def find_live(services: Services, request: Request) -> LiveSession | None:
     """The live session of this browser, or None: not ended, within both limits, its person active (S18, S32).
 
     Reads only; `touch_session` keeps a session from idling out.
@@ -39,28 +61,18 @@ async def find_live(db: AsyncConnection, services: Services, request: Request) -
     cookie_digest = find_digest(COOKIE, read_cookie(request, services.settings, "session"))
     if cookie_digest is None:
         return None
-    now = services.clock()
-    query = (
-        select(sessions.c.id, sessions.c.person_id, sessions.c.auth_time, sessions.c.device_id, people.c.sub)
-        .join(people, people.c.id == sessions.c.person_id)
-        .where(
-            sessions.c.digest == cookie_digest,
-            sessions.c.ended_at.is_(None),
-            sessions.c.idle_expires_at > now,
-            sessions.c.expires_at > now,
-            people.c.state == "active",
-        )
-    )
-    row = (await db.execute(query)).first()
+    row = await services.database.find(_FIND_LIVE, (cookie_digest, to_micros(services.clock())))
     if row is None:
         return None
-    proofs = await _load_proofs(db, row.id)
-    return LiveSession(row.id, row.person_id, row.sub, row.auth_time, proofs, row.device_id)
+    session_id, person_id, sub, auth_time, device_id, proofs = cast(
+        tuple[bytes, bytes, str, int, bytes | None, str | None], row
+    )
+    return LiveSession(session_id, person_id, sub, from_micros(auth_time), _parse_proofs(proofs), device_id)
 
 
-async def _load_proofs(db: AsyncConnection, session_id: bytes) -> tuple[Proof, ...]:
-    query = select(session_proofs.c.method, session_proofs.c.at).where(session_proofs.c.session_id == session_id)
-    return tuple(Proof(row.method, row.at) for row in await db.execute(query.order_by(session_proofs.c.at)))
+def _parse_proofs(joined: str | None) -> tuple[Proof, ...]:
+    pairs = (part.split(" ") for part in (joined or "").split(",") if part)
+    return tuple(sorted((Proof(method, from_micros(int(at))) for method, at in pairs), key=lambda proof: proof.at))
 
 
 async def touch_session(db: AsyncConnection, services: Services, session_id: bytes, *, now: datetime) -> None:

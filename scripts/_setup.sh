@@ -57,8 +57,8 @@ show_progress() {
 }
 
 locked_pip() {
-    "$VENV/bin/python" -m pip install --disable-pip-version-check --no-input --constraint "$ROOT/constraints.txt" "$@" \
-        2>&1 </dev/null | show_progress
+    "$VENV/bin/python" -m pip install --disable-pip-version-check --no-input --progress-bar off \
+        --constraint "$ROOT/constraints.txt" "$@" 2>&1 </dev/null | show_progress
 }
 
 # A virtual environment knows its own place, so one that was moved along with its folder does not count.

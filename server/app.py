@@ -27,6 +27,7 @@ class App:
     metrics: Metrics
     background: Background
     access_log: AccessLog | None
+    has_demo: bool
 
     async def close(self) -> None:
         """Ends what runs beside the application; the services are closed by who opened them."""
@@ -45,7 +46,8 @@ def build(settings: Settings, services: Services) -> App:
     async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
         await fail(scope, Failure.NOT_FOUND)(scope, receive, send)
 
-    router = Router(_routes(services), redirect_slashes=False, default=not_found)
+    routes = _routes(services)
+    router = Router(routes, redirect_slashes=False, default=not_found)
     parts = EdgeParts(
         fail=fail,
         origins=lambda: services.catalogue.origins,
@@ -62,6 +64,7 @@ def build(settings: Settings, services: Services) -> App:
         metrics=metrics,
         background=background,
         access_log=access_log,
+        has_demo=any(getattr(route, "path", "").startswith("/demo") for route in routes),
     )
 
 
@@ -70,7 +73,6 @@ def _routes(services: Services) -> Sequence[BaseRoute]:
         *oauth.routes(services),
         *signin.routes(services),
         *setup.routes(services),
-        *services.pages.routes(),
     ]
 
 

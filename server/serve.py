@@ -6,18 +6,17 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
-from base.errors import NotReady
 from server.app import App, build
 from server.composition import open_services
 from server.logs import set_up_logging
 from server.master_key import load_master_keys, prepare_data_dir
 from server.ops import Operations
+from server.schema import prepare_database
 from server.settings import Settings
 from server.sockets import open_sockets
 from server.tls import ReloadingTls
@@ -55,24 +54,6 @@ def prepare(settings: Settings) -> Prepared:
     master_keys = load_master_keys(settings)
     prepare_database(settings)
     return Prepared(settings, master_keys, sockets, ops_sockets, tls)
-
-
-def prepare_database(settings: Settings) -> None:
-    """Migrates the embedded database; a PostgreSQL one must be migrated already. Raises NotReady."""
-    from migrations.run import is_current, upgrade
-
-    url = settings.database
-    if url.startswith("sqlite"):
-        path = Path(url.removeprefix("sqlite:///"))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            # It holds password hashes: no other user may read it, nor the journal files that follow its mode.
-            path.touch(mode=0o600)
-        if not is_current(url):
-            upgrade(url)
-        return
-    if not is_current(url):
-        raise NotReady("the database is not at this version's schema: run `ostiary migrate`, then start again")
 
 
 def serve(settings: Settings, announce: Announce) -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 PREFIX = "OSTIARY_"
 # Where the settings lie, not settings themselves.
 LOCATIONS = frozenset({"OSTIARY_CONFIG", "OSTIARY_SECRETS_DIR"})
+# What the test command tells its tests; a server that they start inherits it.
+_OF_TESTS = "OSTIARY_TEST_"
 _MAX_FILE_BYTES = 64 * 1024
 
 SettingPath = tuple[str, ...]
@@ -45,7 +47,7 @@ def from_environment(environ: Mapping[str, str], known: frozenset[SettingPath], 
 ]:  # fmt: skip
     """`OSTIARY_A__B`, or `OSTIARY_A__B_FILE` that names a file which holds the value."""
     found: dict[SettingPath, Found] = {}
-    for name in sorted(key for key in environ if key.startswith(PREFIX) and key not in LOCATIONS):
+    for name in sorted(key for key in environ if _is_setting(key)):
         path = tuple(name.removeprefix(PREFIX).lower().split("__"))
         if path in known:
             place, value = path, environ[name]
@@ -61,6 +63,10 @@ def from_environment(environ: Mapping[str, str], known: frozenset[SettingPath], 
             faults.append(f"{variable(place)} and {variable(place)}_FILE are both set: expected one of them")
         found[place] = Found(value, f"environment {name}")
     return found
+
+
+def _is_setting(name: str) -> bool:
+    return name.startswith(PREFIX) and name not in LOCATIONS and not name.startswith(_OF_TESTS)
 
 
 def _without_file(path: SettingPath) -> SettingPath:

@@ -21,6 +21,7 @@ MAX_WIDTH = 120
 # drags in is seen only there. Every module named `values` belongs to them without being listed.
 PURE_MODULES = (
     "base.ids",
+    "identity.oauth.authorize_checks",
     "identity.oauth.pkce",
     "identity.redirect_uris",
     "ostiary.core",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,6 +86,18 @@ def in_setup(
     )
 
 
+def test_the_shell_scripts_pass_their_linter() -> None:
+    programs = [
+        path for path in (ROOT / "scripts").iterdir() if path.read_bytes().startswith((b"#!/usr/bin/env bash", b"# "))
+    ]
+    assert len(programs) >= 4, "the search found too few scripts"
+    shellcheck = Path(sys.executable).with_name("shellcheck")
+    options = ("--external-sources", "--source-path", ROOT / "scripts")
+    command: list[str | Path] = [shellcheck, *options, ROOT / ".ci" / "run", *programs]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (0, "")
+
+
 def test_without_a_python_it_says_which_one_to_install(clone: Path, programs: Path) -> None:
     ended = serve(clone, programs)
     assert ended.returncode == 1
@@ -105,17 +118,17 @@ def test_a_python_without_venv_is_told_with_the_command_that_helps(clone: Path, 
 
 
 def test_a_folder_that_cannot_be_written_is_named(clone: Path, programs: Path) -> None:
-    with reachable(clone, programs) as (clone, programs):
-        clone.chmod(0o555)
-        ended = serve(clone, programs, user=SOMEONE)
-        clone.chmod(0o755)
+    with reachable(clone, programs) as (moved, tools):
+        moved.chmod(0o555)
+        ended = serve(moved, tools, user=SOMEONE)
+        moved.chmod(0o755)
     assert ended.returncode == 1
-    assert ended.stderr.startswith(f"{clone} cannot be written to: give yourself the right to write there")
+    assert ended.stderr.startswith(f"{moved} cannot be written to: give yourself the right to write there")
 
 
 def test_missing_debian_packages_are_named_with_the_command_that_installs_them(clone: Path, programs: Path) -> None:
-    with reachable(clone, programs) as (clone, programs):
-        ended = in_setup(clone, programs, "has_postgresql() { false; }; ensure_debian_packages", user=SOMEONE)
+    with reachable(clone, programs) as (moved, tools):
+        ended = in_setup(moved, tools, "has_postgresql() { false; }; ensure_debian_packages", user=SOMEONE)
     assert ended.returncode == 1
     names = "redis-server postgresql chromium"
     assert ended.stderr == f"The tests need {names}: run 'sudo apt-get install {names}', then this command again.\n"

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,7 +12,7 @@ from audit.record import Event, Origin
 from base.ids import GRANT, PERSON, new_id, show_id
 from base.secret_values import CODE, digest, new_secret
 from identity.services import Services
-from identity.tables import grants, session_clients, single_use
+from identity.tables import grants, session_clients, sessions, single_use
 from identity.values import AuthorizeRequest, LiveSession
 
 
@@ -25,27 +25,16 @@ async def issue_code(
     now: datetime,
     origin: Origin,
 ) -> dict[str, str]:
-    """The parameters of a successful authorization response. Not checked here: that nothing is left to ask or prove."""
+    """The parameters of the authorization response: a code, or an error where the session ended meanwhile (I2).
+
+    Not checked here: that nothing is left to ask or prove.
+    """
+    # Whoever ends the session writes this row too, so one of the two waits for the other.
+    still_live = select(sessions.c.id).where(sessions.c.id == session.id, sessions.c.ended_at.is_(None))
+    if (await db.execute(still_live.with_for_update(read=True))).first() is None:
+        return {"error": "login_required", "error_description": "the session ended"}
     grant_id = await _start_grant(db, services, authorize, session, now=now)
-    code = new_secret(CODE)
-    payload = {
-        "redirect_uri": authorize.redirect_uri,
-        "redirect_uri_given": "yes" if authorize.redirect_uri_given else None,
-        "challenge": authorize.code_challenge,
-        "nonce": authorize.nonce,
-    }
-    await db.execute(
-        insert(single_use).values(
-            digest=digest(code),
-            kind="code",
-            person_id=session.person_id,
-            client_id=authorize.client_id,
-            grant_id=grant_id,
-            payload=payload,
-            created_at=now,
-            expires_at=now + services.settings.code_ttl,
-        )
-    )
+    code = await _store_code(db, services, authorize, session.person_id, grant_id, now=now)
     actor = show_id(PERSON, session.person_id)
     event = Event(
         type=CODE_ISSUED,
@@ -64,6 +53,37 @@ async def issue_code(
     )
     await services.emitter.emit(db, event, now=now)
     return {"code": code}
+
+
+async def _store_code(
+    db: AsyncConnection,
+    services: Services,
+    authorize: AuthorizeRequest,
+    person_id: bytes,
+    grant_id: bytes,
+    *,
+    now: datetime,
+) -> str:
+    code = new_secret(CODE)
+    payload = {
+        "redirect_uri": authorize.redirect_uri,
+        "redirect_uri_given": "yes" if authorize.redirect_uri_given else None,
+        "challenge": authorize.code_challenge,
+        "nonce": authorize.nonce,
+    }
+    await db.execute(
+        insert(single_use).values(
+            digest=digest(code),
+            kind="code",
+            person_id=person_id,
+            client_id=authorize.client_id,
+            grant_id=grant_id,
+            payload=payload,
+            created_at=now,
+            expires_at=now + services.settings.code_ttl,
+        )
+    )
+    return code
 
 
 async def _start_grant(

@@ -72,8 +72,7 @@ class Logout:
             # From another site it carries no Lax cookie; the GET that follows does (S9).
             headers = {"Location": f"/oauth/logout?{urlencode(asked.fields)}", "Cache-Control": "no-store"}
             return Response(status_code=303, headers=headers)
-        async with services.database.reading() as db:
-            session = await find_live(db, services, request)
+        session = await find_live(services, request)
         if session is None:
             return self._done(request, asked)
         if request.method == "POST":

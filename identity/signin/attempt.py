@@ -50,14 +50,20 @@ async def store_attempt(db: AsyncConnection, attempt: SigninAttempt) -> str:
     return cookie
 
 
-async def find_attempt(db: AsyncConnection, flow_digest: bytes | None, *, now: datetime) -> SigninAttempt | None:
-    """The unfinished attempt behind a flow cookie, or None."""
+async def find_attempt(
+    db: AsyncConnection, flow_digest: bytes | None, *, now: datetime, lock: bool = False
+) -> SigninAttempt | None:
+    """The unfinished attempt behind a flow cookie, or None.
+
+    With `lock` a second step of the same attempt waits for this transaction, and then finds the attempt moved on. On
+    SQLite write transactions take turns anyway.
+    """
     if flow_digest is None:
         return None
     query = select(attempts).where(
         attempts.c.digest == flow_digest, attempts.c.finished_at.is_(None), attempts.c.expires_at > now
     )
-    row = (await db.execute(query)).first()
+    row = (await db.execute(query.with_for_update() if lock else query)).first()
     if row is None:
         return None
     return SigninAttempt(

@@ -64,8 +64,8 @@ async def begin(services: Services, request: Request, authorize: AuthorizeReques
     """Answers a checked authorization request (or a plain wish to sign in): with a page, or with the result at once."""
     now, origin = services.clock(), origin_of(request)
     attempt = new_attempt(authorize, ttl=services.settings.attempt_ttl, now=now)
+    session = await find_live(services, request)
     async with services.database.transaction() as db:
-        session = await find_live(db, services, request)
         if session is not None:
             await touch_session(db, services, session.id, now=now)
         step, _ = await look_ahead(db, services, attempt, session, now=now)
@@ -76,13 +76,18 @@ async def begin(services: Services, request: Request, authorize: AuthorizeReques
     return respond(services, request, turn)
 
 
-async def load_flow(db: AsyncConnection, services: Services, request: Request, *, now: datetime) -> Flow | None:
-    """The flow of this browser with its next step, or None where nothing is under way."""
+async def load_flow(
+    db: AsyncConnection, services: Services, request: Request, *, now: datetime, lock: bool = False
+) -> Flow | None:
+    """The flow of this browser with its next step, or None where nothing is under way.
+
+    With `lock` (in a write transaction) nobody else takes a step of it until the transaction ends.
+    """
     flow_digest = read_flow(request, services)
-    attempt = await find_attempt(db, flow_digest, now=now)
+    attempt = await find_attempt(db, flow_digest, now=now, lock=lock)
     if flow_digest is None or attempt is None:
         return None
-    session = await find_live(db, services, request)
+    session = await find_live(services, request)
     step, missing = await look_ahead(db, services, attempt, session, now=now)
     return Flow(flow_digest, attempt, session, missing, step)
 
@@ -172,7 +177,7 @@ def respond(services: Services, request: Request, turn: Turn) -> Response:
     settings = services.settings
     path = _PATHS.get(type(turn.step))
     if path is None and turn.request is not None and turn.params is not None:
-        response = answer(services, turn.request, dict(turn.params))
+        response = answer(services, request, turn.request, turn.params)
     elif isinstance(turn.step, Refuse):
         response = _refusal_page(services, request, turn.step)
     else:

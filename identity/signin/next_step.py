@@ -48,8 +48,12 @@ def _belonging_to(session: LiveSession | None, attempt: SigninAttempt) -> Signin
 def _may_meet(request: AuthorizeRequest, session: LiveSession | None) -> bool:
     reachable = set(REACHABLE_ACR)
     if session is not None:
-        reachable.add(acr_of(frozenset(proof.method for proof in session.proofs)))
+        reachable.add(_acr_now(session))
     return not reachable.isdisjoint(request.essential_acr)
+
+
+def _acr_now(session: LiveSession) -> str:
+    return acr_of(frozenset(proof.method for proof in session.proofs))
 
 
 def _step_for(
@@ -71,7 +75,7 @@ def _must_sign_in_again(request: AuthorizeRequest, session: LiveSession, now: da
         return True
     if request.hint_sub is not None and request.hint_sub != session.sub:
         return True
-    if request.essential_acr and acr_of(frozenset(proof.method for proof in session.proofs)) not in request.essential_acr:
+    if request.essential_acr and _acr_now(session) not in request.essential_acr:
         return True
     if request.max_age is None:
         return False

@@ -26,24 +26,36 @@ from identity.tables import credentials, emails, people
 
 
 @dataclass(frozen=True, slots=True)
+class Claimed:
+    """The person that a sign-in claims to be; `device_id` where they signed in from this browser before."""
+
+    id: bytes
+    sub: str
+    state: str
+    password_hash: str | None
+    device_id: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
-    """Whoever was meant by what was typed: a person, or nobody (`person_id` None). `counter` counts their failures."""
+    """Whoever was meant by what was typed, perhaps nobody. `counter` counts the failures."""
 
     counter: bytes
     typed_digest: str
-    person_id: bytes | None = None
-    sub: str = ""
-    state: str = ""
-    password_hash: str | None = None
-    device_id: bytes | None = None
+    person: Claimed | None = None
+
+    @property
+    def device_id(self) -> bytes | None:
+        """The known device, or None."""
+        return self.person.device_id if self.person else None
 
 
 @dataclass(frozen=True, slots=True)
 class ProvenPassword:
-    """The account whose password it was. The failure counter still holds the reservation."""
+    """The person whose password it was; their failure counter still holds the reservation."""
 
-    account: Account
-    reservation: Reservation
+    person: Claimed
+    counter: bytes
     renewed_hash: str | None
 
 
@@ -69,7 +81,7 @@ async def find_account(db: AsyncConnection, services: Services, request: Request
         return nobody
     device_id = await find_device(db, row.id, read_device(request, services))
     counter = lockout.device_key(emitter, device_id) if device_id else lockout.person_key(emitter, row.id)
-    return Account(counter, nobody.typed_digest, row.id, row.sub, row.state, row.hash, device_id)
+    return Account(counter, nobody.typed_digest, Claimed(row.id, row.sub, row.state, row.hash, device_id))
 
 
 async def prove_password(
@@ -84,13 +96,13 @@ async def prove_password(
         if reservation is None:
             return None
         try:
-            verified = await _verify(services, account, password)
+            verified = await _verify(services, account.person, password)
         except HashPoolBusy:
             async with services.database.transaction() as db:
                 await lockout.give_back(db, reservation)
             raise
-        if verified.ok and account.state == "active":
-            return ProvenPassword(account, reservation, verified.renewed)
+        if verified.ok and account.person is not None and account.person.state == "active":
+            return ProvenPassword(account.person, account.counter, verified.renewed)
         await _record_failure(services, account, reservation, verified, client_id=client_id, origin=origin)
         return None
 
@@ -109,11 +121,11 @@ async def _reserve(
     return reservation
 
 
-async def _verify(services: Services, account: Account, password: str) -> Verified:
-    if account.password_hash is None:
+async def _verify(services: Services, person: Claimed | None, password: str) -> Verified:
+    if person is None or person.password_hash is None:
         await services.hashes.verify_nothing(password)
         return Verified(ok=False)
-    return await services.hashes.verify(account.password_hash, password)
+    return await services.hashes.verify(person.password_hash, password)
 
 
 async def _record_failure(
@@ -130,30 +142,30 @@ async def _record_failure(
     async with services.database.transaction() as db:
         event = _event_about(account, client_id=client_id, origin=origin, refused=False, reason=reason)
         await services.emitter.emit(db, event, now=now)
-        if reservation.locks_until is not None and account.person_id is not None:
-            await _tell_of_lockout(db, services, account, reservation, reservation.locks_until, now, origin)
+        if reservation.locks_until is not None and account.person is not None:
+            event = _lockout_event(account.person, reservation.failures, reservation.locks_until, origin)
+            await services.emitter.emit(db, event, now=now)
 
 
 def _reason_of(account: Account, verified: Verified) -> str:
-    if account.person_id is None:
+    if account.person is None:
         return "unknown_account"
     if not verified.ok:
         return "unreadable_hash" if verified.fault else "wrong_password"
     return "account_not_active"
 
 
-def _event_about(
-    account: Account, *, client_id: str | None, origin: Origin, refused: bool, reason: str
-) -> Event:
+def _event_about(account: Account, *, client_id: str | None, origin: Origin, refused: bool, reason: str) -> Event:
+    person = account.person
     data = {"reason": reason}
-    if account.person_id is None and not refused:
+    if person is None and not refused:
         data["typed_digest"] = account.typed_digest
     return Event(
         type=LOGIN_REFUSED if refused else LOGIN_FAILED,
         actor="anonymous",
         outcome="denied" if refused else "failure",
-        subject=show_id(PERSON, account.person_id) if account.person_id else None,
-        person=account.person_id,
+        subject=show_id(PERSON, person.id) if person else None,
+        person=person.id if person else None,
         client_id=client_id,
         device_id=account.device_id,
         origin=origin,
@@ -161,28 +173,14 @@ def _event_about(
     )
 
 
-async def _tell_of_lockout(
-    db: AsyncConnection,
-    services: Services,
-    account: Account,
-    reservation: Reservation,
-    until: datetime,
-    now: datetime,
-    origin: Origin,
-) -> None:
-    assert account.person_id is not None
-    event = Event(
+def _lockout_event(person: Claimed, failures: int, until: datetime, origin: Origin) -> Event:
+    return Event(
         type=LOCKOUT_STARTED,
         actor="anonymous",
         outcome="denied",
-        subject=show_id(PERSON, account.person_id),
-        person=account.person_id,
-        device_id=account.device_id,
+        subject=show_id(PERSON, person.id),
+        person=person.id,
+        device_id=person.device_id,
         origin=origin,
-        data={
-            "failures": reservation.failures,
-            "until": to_seconds(until),
-            "scope": "device" if account.device_id else "person",
-        },
+        data={"failures": failures, "until": to_seconds(until), "scope": "device" if person.device_id else "person"},
     )
-    await services.emitter.emit(db, event, now=now)

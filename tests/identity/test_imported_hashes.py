@@ -12,6 +12,8 @@ from identity.imported_hashes import UnreadableHash, parse_imported_hash
 
 PASSWORD = b"correct horse"
 SALT = b"seasaltseasalt!?"
+# Fixed, so that every worker collects the same cases.
+BCRYPT_SALT = b"$2b$04$abcdefghijklmnopqrstuu"
 
 
 def b64(raw: bytes, *, padded: bool = True) -> str:
@@ -30,8 +32,8 @@ def scrypt(size: int = 64) -> bytes:
     return hashlib.scrypt(PASSWORD, salt=SALT, n=16, r=8, p=1, dklen=size)
 
 
-BCRYPT = bcrypt.hashpw(PASSWORD, bcrypt.gensalt(4)).decode()
-BCRYPT_SHA256 = bcrypt.hashpw(hashlib.sha256(PASSWORD).hexdigest().encode(), bcrypt.gensalt(4)).decode()
+BCRYPT = bcrypt.hashpw(PASSWORD, BCRYPT_SALT).decode()
+BCRYPT_SHA256 = bcrypt.hashpw(hashlib.sha256(PASSWORD).hexdigest().encode(), BCRYPT_SALT).decode()
 
 MADE_ELSEWHERE = {
     "bcrypt 2b": BCRYPT,

@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from ostiary import ConfigurationError, Verifier
-from ostiary.asgi import RequireToken, load_token, require_scopes
+from ostiary import ConfigurationError, InsufficientScope, Verifier
+from ostiary.asgi import Message, Receive, RequireToken, Scope, Send, load_token, require_scopes
 from ostiary.errors import NotGuarded
 from ostiary.testing import FakeIssuer, make_key
 from tests.sdk.clocks import Clock
@@ -226,6 +226,55 @@ async def test_a_websocket_is_guarded_before_it_is_accepted(
         assert (sent[0]["type"], sent[0]["status"]) == ("websocket.http.response.start", 401)
     else:
         assert sent == [{"type": "websocket.close", "code": 1008, "reason": ""}]
+
+
+async def test_a_websocket_with_a_token_goes_through_and_its_route_may_need_more_scopes(
+    fake: FakeIssuer, clock: Clock
+) -> None:
+    """A scope that is missing closes the connection before it is accepted; after that the application's error stays."""
+    sent: list[Message] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/late":
+            await send({"type": "websocket.accept"})
+        require_scopes(scope, "orders:write")
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    guard = RequireToken(app, Verifier(fake.issuer, fake.audience, transport=fake.transport(), clock=clock))
+    good, poor = (
+        [(b"authorization", b"Bearer " + fake.mint({"scope": text}).encode())] for text in ("orders:write", "")
+    )
+    await guard({"type": "websocket", "path": "/", "headers": good}, receive, send)
+    assert sent == []
+    await guard({"type": "websocket", "path": "/", "headers": poor}, receive, send)
+    assert sent == [{"type": "websocket.close", "code": 1008, "reason": "insufficient_scope"}]
+    sent.clear()
+    with pytest.raises(InsufficientScope):
+        await guard({"type": "websocket", "path": "/late", "headers": poor}, receive, send)
+    assert sent == [{"type": "websocket.accept"}]
+
+
+async def test_the_lifespan_of_the_application_is_not_guarded(fake: FakeIssuer) -> None:
+    """It is the server's own connection and carries nobody's request."""
+    seen: list[object] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope["type"])
+
+    async def receive() -> Message:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: Message) -> None:
+        seen.append(message)
+
+    guard = RequireToken(app, Verifier(fake.issuer, fake.audience, transport=fake.transport()))
+    await guard({"type": "lifespan"}, receive, send)
+    assert seen == ["lifespan"]
 
 
 async def test_what_a_refusal_says_cannot_break_out_of_its_quotes(fake: FakeIssuer, clock: Clock) -> None:

@@ -1,6 +1,8 @@
 """S38 and S16: whatever arrives in the place of a token is refused early, with short words, and as TokenError only."""
 
+import inspect
 import json
+import sys
 import tracemalloc
 from collections.abc import Callable
 from functools import partial
@@ -8,8 +10,9 @@ from functools import partial
 import pytest
 
 from ostiary import SyncVerifier, TokenErrorCode
+from ostiary.strict import parse_json_object
 from ostiary.testing import FakeIssuer
-from tests.sdk.forging import encode, forge, refusal, words_of_refusal
+from tests.sdk.forging import decode, encode, forge, refusal, words_of_refusal
 
 HEADER = {"typ": "at+jwt", "alg": "ES256", "kid": "k"}
 DEEP = b'{"a":' + b"[" * 10_000 + b"]" * 10_000 + b"}"
@@ -136,6 +139,28 @@ def test_a_signature_of_another_size_is_refused(size: int, fake: FakeIssuer, ver
     unsigned = fake.mint().rpartition(".")[0]
     code, _ = refusal(verifier, f"{unsigned}.{encode(bytes(range(1, size + 1)))}")
     assert code is (TokenErrorCode.BAD_SIGNATURE if size else TokenErrorCode.MALFORMED)
+
+
+def test_a_signature_stretched_by_a_zero_is_refused(fake: FakeIssuer, verifier: SyncVerifier) -> None:
+    """S16: r and s mean the same numbers with a zero before them; one spelling is accepted."""
+    unsigned, _, signature = fake.mint().rpartition(".")
+    raw = decode(signature)
+    for stretched in (b"\0" + raw, raw[:32] + b"\0" + raw[32:], b"\0" + raw[:32] + b"\0" + raw[32:]):
+        assert refusal(verifier, f"{unsigned}.{encode(stretched)}")[0] is TokenErrorCode.BAD_SIGNATURE
+
+
+def test_a_program_deep_in_its_own_calls_refuses_nested_json_without_breaking() -> None:
+    """S38: the reader shares the interpreter's stack with whoever called it."""
+    nested = b'{"a":' + b"[" * 100 + b"]" * 100 + b"}"
+
+    def read_below(frames: int) -> str:
+        if frames:
+            return read_below(frames - 1)
+        return words_of_refusal(lambda: parse_json_object(nested, name="part"))
+
+    assert read_below(0) == ""
+    frames_left = sys.getrecursionlimit() - len(inspect.stack(0))
+    assert read_below(frames_left - 60) == "the token's part must be a JSON object in UTF-8"
 
 
 @pytest.mark.parametrize("raw", [b"\0" * 64, b"\0" * 63 + b"\1", b"\xff" * 64])

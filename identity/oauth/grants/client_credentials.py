@@ -4,9 +4,9 @@ from audit.catalogue import TOKEN_ISSUED
 from audit.record import Event
 from base.statements import Unit
 from identity.oauth.person_tokens import issue_moment
-from identity.oauth.scopes import resolve_access
+from identity.oauth.scopes import Access, resolve_access
 from identity.oauth.token_request import TokenRequest
-from identity.tokens import AccessToken, mint_access_token
+from identity.tokens import AccessToken, Minted, mint_access_token
 
 
 async def redeem(request: TokenRequest) -> dict[str, object]:
@@ -33,11 +33,23 @@ async def redeem(request: TokenRequest) -> dict[str, object]:
         issued_at=issue_moment(now, client.not_before),
         ttl=access.api.token_ttl(client, services.settings.access_token_ttl),
     )
-    event = Event(
+    event = _issued(request, access, minted)
+    await services.database.write(Unit(rows=(await services.emitter.row(event, now=now),)))
+    return {
+        "access_token": minted.text,
+        "token_type": "Bearer",
+        "expires_in": minted.expires_in_s,
+        "scope": access.scope,
+    }
+
+
+def _issued(request: TokenRequest, access: Access, minted: Minted) -> Event:
+    client_id = request.client.client_id
+    return Event(
         type=TOKEN_ISSUED,
-        actor=client.client_id,
-        subject=client.client_id,
-        client_id=client.client_id,
+        actor=client_id,
+        subject=client_id,
+        client_id=client_id,
         origin=request.origin,
         data={
             "grant_type": "client_credentials",
@@ -47,10 +59,3 @@ async def redeem(request: TokenRequest) -> dict[str, object]:
             "kid": minted.kid,
         },
     )
-    await services.database.write(Unit(rows=(await services.emitter.row(event, now=now),)))
-    return {
-        "access_token": minted.text,
-        "token_type": "Bearer",
-        "expires_in": minted.expires_in_s,
-        "scope": access.scope,
-    }

@@ -11,7 +11,7 @@ from identity.oauth.person_tokens import mint_for_grant
 from identity.oauth.refusals import end_for_reuse
 from identity.oauth.scopes import narrow
 from identity.oauth.token_request import TokenRequest
-from identity.tokens import RefreshToken, parse_refresh_token, refresh_token
+from identity.tokens import Minted, RefreshToken, parse_refresh_token, refresh_token
 
 REFUSED = "the refresh token is not valid: unknown, expired, used, revoked, or given to another client"
 
@@ -64,22 +64,7 @@ async def _try_once(request: TokenRequest, token: RefreshToken) -> dict[str, obj
         raise OAuthError("invalid_target", "the resource is not the one that was authorized")
     access, body = await mint_for_grant(services, client, grant, scope=scope, nonce=None, now=now)
     body["refresh_token"] = refresh_token(key, grant.id, turn.next_number)
-    event = Event(
-        type=TOKEN_REFRESHED,
-        actor=client.client_id,
-        subject=show_id(PERSON, grant.person_id),
-        person=grant.person_id,
-        client_id=client.client_id,
-        session_id=grant.session_id,
-        origin=request.origin,
-        data={
-            "grant": show_id(GRANT, grant.id),
-            "jti": access.jti,
-            "number": turn.next_number,
-            "scope": scope,
-            "kid": access.kid,
-        },
-    )
+    event = _refreshed(request, grant, access, number=turn.next_number, scope=scope)
     rotated = turn.number != turn.next_number
     is_newest = token.number == refresh.number
     turned = await turn_refresh(
@@ -93,6 +78,25 @@ async def _try_once(request: TokenRequest, token: RefreshToken) -> dict[str, obj
         rows=(await services.emitter.row(event, now=now),),
     )
     return body if turned else None
+
+
+def _refreshed(request: TokenRequest, grant: Grant, access: Minted, *, number: int, scope: str) -> Event:
+    return Event(
+        type=TOKEN_REFRESHED,
+        actor=request.client.client_id,
+        subject=show_id(PERSON, grant.person_id),
+        person=grant.person_id,
+        client_id=grant.client_id,
+        session_id=grant.session_id,
+        origin=request.origin,
+        data={
+            "grant": show_id(GRANT, grant.id),
+            "jti": access.jti,
+            "number": number,
+            "scope": scope,
+            "kid": access.kid,
+        },
+    )
 
 
 async def _load_family(request: TokenRequest, token: RefreshToken) -> tuple[Grant, Refresh, bytes]:

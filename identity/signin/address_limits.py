@@ -1,0 +1,23 @@
+"""Limits on sign-ins from one address and one network: a spray over many accounts locks nobody, and ends here (S23)."""
+
+from audit.record import network_of
+from identity.services import Services
+
+WINDOW_S = 900
+
+
+async def find_wait(services: Services, address: str | None) -> int | None:
+    """Seconds to wait before this address may try again, or None where it may try now. Counts the attempt."""
+    network = network_of(address) if address else None
+    if address is None or network is None:
+        return None
+    now, settings = services.clock(), services.settings
+    limits = (("address", address, settings.address_attempts), ("network", network, settings.network_attempts))
+    waits = []
+    for kind, value, limit in limits:
+        # A keyed value: the store of the counters need not know who was here.
+        key = f"signin:{kind}:{services.emitter.index(kind, value).hex()}"
+        verdict = await services.rates.hit(key, limit=limit, window_s=WINDOW_S, now=now)
+        if not verdict.allowed:
+            waits.append(verdict.retry_after_s)
+    return max(waits, default=None)

@@ -1,0 +1,53 @@
+"""What the step pages share: finishing a flow, refusing a step, asking to wait."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from identity.services import Services, origin_of
+from identity.signin.flow import Flow, emit_refused, load_flow, respond, take_turn
+from identity.values import AuthorizeRequest
+
+
+async def finish(services: Services, request: Request) -> Response:
+    """Goes on with a flow whose next step needs no page of its own."""
+    now, origin = services.clock(), origin_of(request)
+    async with services.database.transaction() as db:
+        flow = await load_flow(db, services, request, now=now, lock=True)
+        turn = None
+        if flow is not None:
+            turn = await take_turn(db, services, flow.attempt, flow.session, now=now, origin=origin)
+    if turn is None:
+        return await refuse_step(services, request, flow, "finished")
+    return respond(services, request, turn)
+
+
+async def refuse_step(services: Services, request: Request, flow: Flow | None, reason: str) -> Response:
+    """Leaves the trace of a step that cannot be taken, and gives the page for it; nothing else changes (S17).
+
+    Another browser's, replayed, out of order, or not sent from a form of ours.
+    """
+    now, origin = services.clock(), origin_of(request)
+    attempt, session = (flow.attempt, flow.session) if flow else (None, None)
+    async with services.database.transaction() as db:
+        await emit_refused(db, services, attempt, session, reason, now=now, origin=origin)
+    return services.pages.error(
+        request,
+        400,
+        "This page is out of date",
+        "The sign-in was finished, took too long, or was begun in another browser. "
+        "Go back to the application and begin again; your browser must accept cookies.",
+        ui_locales=attempt.request.ui_locales if attempt and attempt.request else (),
+    )
+
+
+def wait_page(
+    services: Services, request: Request, status: int, retry_after_s: int, authorize: AuthorizeRequest | None
+) -> Response:
+    """429 or 503: nothing was looked at, and the same form works again a little later."""
+    ui_locales = authorize.ui_locales if authorize else ()
+    if status == 429:
+        title = "Too many attempts"
+        message = "There were too many sign-ins from your network. Wait a while and try again."
+    else:
+        title, message = "One moment, please", "Many people are signing in right now. Go back and try again."
+    return services.pages.error(request, status, title, message, ui_locales=ui_locales, retry_after_s=retry_after_s)

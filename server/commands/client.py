@@ -1,0 +1,110 @@
+"""`ostiary client create|list|show|rotate-secret|delete`."""
+
+from datetime import datetime, timedelta
+
+import click
+
+from identity import clients, revocation
+from identity.client_values import Client
+from identity.services import Services
+from server.client_requests import AskedClient, register
+from server.commands.frame import ACTOR, Frame, framed, table
+
+
+@click.group("client")
+def command() -> None:
+    """Applications."""
+
+
+@command.command("create")
+@click.option("--name", required=True, help="The name that people see.")
+@click.option("--redirect-uri", multiple=True, help="Where the browser returns to; may be given several times.")
+@click.option("--post-logout-redirect-uri", multiple=True, help="Where the browser returns to after sign-out.")
+@click.option("--grant", multiple=True, help="authorization_code, refresh_token, client_credentials.")
+@click.option("--scope", multiple=True, help="A scope it may ask for; may be given several times.")
+@click.option("--audience", multiple=True, help="An API it may ask tokens for; the first is its default.")
+@click.option("--public", is_flag=True, help="It cannot keep a secret (a browser's or a phone's application).")
+@click.option("--first-party", is_flag=True, help="Our own application: people are not asked for consent.")
+@click.option("--auth-method", help="client_secret_basic (the default), client_secret_post or none.")
+@click.option("--require-pkce/--no-require-pkce", default=True, help="Whether PKCE is required.")
+@click.option("--rotate-refresh/--no-rotate-refresh", default=True, help="Whether refresh tokens rotate.")
+@click.option("--id-token-alg", default="RS256", show_default=True, help="RS256 or ES256.")
+@click.option("--access-token-ttl-s", type=int, help="How long its access tokens live, in seconds.")
+@framed
+def create(frame: Frame, public: bool, auth_method: str | None, **options: object) -> None:
+    """Register an application; its secret is shown only now."""
+    if public and auth_method not in (None, "none"):
+        raise click.UsageError("--public means --auth-method none")
+    method = "none" if public else auth_method or "client_secret_basic"
+    asked = AskedClient(auth_method=method, **options)  # type: ignore[arg-type]
+
+    async def work(services: Services, now: datetime) -> clients.CreatedClient:
+        async with services.database.transaction() as db:
+            return await register(db, services, asked, say=frame.say, now=now, actor=ACTOR)
+
+    made = frame.with_services(work)
+    document = {"client_id": made.client.client_id, "client_secret": made.secret}
+    secret = f"\nclient_secret  {made.secret}   (shown only now)" if made.secret else ""
+    frame.answer(document, f"client_id      {made.client.client_id}{secret}")
+
+
+@command.command("list")
+@framed
+def list_clients(frame: Frame) -> None:
+    """Every application, oldest first."""
+
+    async def work(services: Services, now: datetime) -> list[Client]:
+        async with services.database.reading() as db:
+            return await clients.list_clients(db)
+
+    found = frame.with_services(work)
+    rows = [(client.client_id, client.name, client.auth_method, " ".join(sorted(client.grants))) for client in found]
+    document = {"clients": [clients.shown(client) for client in found]}
+    frame.answer(document, table(rows, empty="No application is registered."))
+
+
+@command.command("show")
+@click.argument("client_id")
+@framed
+def show(frame: Frame, client_id: str) -> None:
+    """One application."""
+
+    async def work(services: Services, now: datetime) -> Client:
+        async with services.database.reading() as db:
+            return await clients.load_client(db, client_id)
+
+    document = clients.shown(frame.with_services(work))
+    frame.answer(document, table([(name, str(value)) for name, value in document.items()], empty=""))
+
+
+@command.command("rotate-secret")
+@click.argument("client_id")
+@click.option("--keep-old-for-s", default=86400, show_default=True, type=click.IntRange(0, 31536000),
+              help="Seconds that the old secrets go on working.")  # fmt: skip
+@framed
+def rotate_secret(frame: Frame, client_id: str, keep_old_for_s: int) -> None:
+    """Make a new secret; the old ones work for a while longer."""
+
+    async def work(services: Services, now: datetime) -> str:
+        async with services.database.transaction() as db:
+            keep = timedelta(seconds=keep_old_for_s)
+            return await clients.rotate_secret(db, services, client_id, keep_old_for=keep, now=now, actor=ACTOR)
+
+    secret = frame.with_services(work)
+    frame.answer({"client_id": client_id, "client_secret": secret}, f"client_secret  {secret}   (shown only now)")
+
+
+@command.command("delete")
+@click.argument("client_id")
+@framed
+def delete(frame: Frame, client_id: str) -> None:
+    """Remove an application; its tokens stop working at once."""
+
+    async def work(services: Services, now: datetime) -> None:
+        async with services.database.transaction() as db:
+            await clients.load_client(db, client_id)
+            await revocation.revoke_client(db, services, client_id, why="client_deleted", now=now, actor=ACTOR)
+            await clients.delete_client(db, services, client_id, now=now, actor=ACTOR)
+
+    frame.with_services(work)
+    frame.answer({"deleted": client_id}, f"{client_id} is deleted")
