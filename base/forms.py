@@ -9,7 +9,15 @@ REPEATABLE = frozenset({"resource"})
 
 
 class FormRefused(ValueError):
-    """A form that cannot be read; the message names the field or the limit."""
+    """A form that cannot be read; the message names the field or the limit.
+
+    Where fields were repeated, `repeated` names them and `rest` has the others.
+    """
+
+    def __init__(self, message: str, *, repeated: frozenset[str] = frozenset(), rest: "Form | None" = None) -> None:
+        super().__init__(message)
+        self.repeated = repeated
+        self.rest = rest
 
 
 class Form(Mapping[str, str]):
@@ -48,12 +56,17 @@ def parse_form(text: str | bytes, *, repeatable: frozenset[str] = REPEATABLE) ->
         raise FormRefused(f"the form has more than {MAX_FIELDS} fields") from None
     fields: dict[str, str] = {}
     lists: dict[str, list[str]] = {}
+    repeated: dict[str, None] = {}
     for name, value in pairs:
         if name in repeatable:
             lists.setdefault(name, []).append(value)
         elif name in fields:
-            raise FormRefused(f"the parameter {printable(name)} is given more than once")
+            repeated[name] = None
         fields.setdefault(name, value)
+    if repeated:
+        first = printable(next(iter(repeated)))
+        rest = Form({name: value for name, value in fields.items() if name not in repeated}, lists)
+        raise FormRefused(f"the parameter {first} is given more than once", repeated=frozenset(repeated), rest=rest)
     return Form(fields, lists)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import AsyncConnection
 
-from base.errors import StorageUnavailable
+from base.errors import StorageContended, StorageUnavailable
 from base.group import Group
 from base.statements import Insert, Row, Statement, Unit
 
@@ -67,29 +67,25 @@ class PostgresHot:
         await self._write_link.drop()
         await self._read_link.drop()
 
-    async def _write_group(self, units: Sequence[Unit]) -> Sequence[Row | None | BaseException]:
-        try:
-            return await _bounded(self._write_link, lambda connection: _commit(connection, units))
-        except psycopg.errors.IntegrityError as failure:
-            if len(units) == 1:
-                return [failure]
-        # One bad unit must not harm its neighbours: each goes alone.
-        return [result for unit in units for result in await self._write_group([unit])]
+    async def _write_group(self, units: Sequence[Unit]) -> list[Row | None]:
+        return await _bounded(self._write_link, lambda connection: _commit(connection, units))
 
-    async def _read_group(self, lookups: Sequence[_Lookup]) -> Sequence[Row | None | BaseException]:
+    async def _read_group(self, lookups: Sequence[_Lookup]) -> list[Row | None]:
         return await _bounded(self._read_link, lambda connection: _look_up(connection, lookups))
 
 
 Work = Callable[[AsyncConnection[Row]], Awaitable[list[Row | None]]]
+
+_CONTENDED = (psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable)
 
 
 async def _bounded(link: _Link, work: Work) -> list[Row | None]:
     try:
         async with asyncio.timeout(TIMEOUT_S):
             return await work(await link.open())
-    except psycopg.errors.IntegrityError:
-        raise
-    except (psycopg.Error, TimeoutError, OSError) as failure:
+    except _CONTENDED as failure:
+        raise StorageContended(str(failure)) from failure
+    except (psycopg.OperationalError, psycopg.InterfaceError, TimeoutError, OSError) as failure:
         await link.drop()
         raise StorageUnavailable(str(failure)) from failure
 

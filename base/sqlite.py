@@ -52,29 +52,21 @@ class SqliteHot:
         self._reader.close()
         self._writer.close()
 
-    async def _run(self, units: Sequence[Unit]) -> Sequence[Row | None | BaseException]:
+    async def _run(self, units: Sequence[Unit]) -> Sequence[Row | None]:
         loop = asyncio.get_running_loop()
         async with self._gate:
-            return await loop.run_in_executor(self._thread, self._commit_group, units)
+            return await loop.run_in_executor(self._thread, self._commit, units)
 
-    def _commit_group(self, units: Sequence[Unit]) -> Sequence[Row | None | BaseException]:
+    def _commit(self, units: Sequence[Unit]) -> list[Row | None]:
         try:
-            return self._commit(units)
-        except sqlite3.Error as failure:
-            if len(units) == 1:
-                return [_translate(failure)]
-        # One bad unit must not harm its neighbours: each goes alone.
-        return [result for unit in units for result in self._commit_group([unit])]
-
-    def _commit(self, units: Sequence[Unit]) -> list[Row | None | BaseException]:
-        self._writer.execute("BEGIN IMMEDIATE")
-        try:
-            results: list[Row | None | BaseException] = [self._carry_out(unit) for unit in units]
+            self._writer.execute("BEGIN IMMEDIATE")
+            results = [self._carry_out(unit) for unit in units]
             self._writer.execute("COMMIT")
-        except BaseException:
+        except sqlite3.OperationalError as failure:
+            raise StorageUnavailable(str(failure)) from failure
+        finally:
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK")
-            raise
         return results
 
     def _carry_out(self, unit: Unit) -> Row | None:
@@ -90,9 +82,3 @@ class SqliteHot:
         for insert, row in unit.rows:
             self._writer.execute(insert.sqlite, row)
         return returned
-
-
-def _translate(failure: sqlite3.Error) -> BaseException:
-    if isinstance(failure, sqlite3.OperationalError):
-        return StorageUnavailable(str(failure))
-    return failure

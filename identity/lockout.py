@@ -7,12 +7,13 @@ however many arrive at once, at most as many as the limit are looked at.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import case, delete, or_, update
+from sqlalchemy import case, delete, literal, or_, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.emit import Emitter
+from base.tables import Instant
 from identity.tables import lockouts
 
 
@@ -56,8 +57,8 @@ async def reserve(
         index_elements=[lockouts.c.key],
         set_={
             "failures": counted,
-            "first_at": case((lapsed, now), else_=lockouts.c.first_at),
-            "until": case((counted >= limit, until), else_=None),
+            "first_at": case((lapsed, literal(now, Instant)), else_=lockouts.c.first_at),
+            "until": case((counted >= limit, literal(until, Instant)), else_=None),
         },
         where=or_(lockouts.c.until.is_(None), lockouts.c.until <= now),
     ).returning(lockouts.c.failures, lockouts.c.until)

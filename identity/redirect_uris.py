@@ -8,10 +8,10 @@ from identity.errors import Refused
 
 _PRINTABLE = re.compile(r"[!-~]+")
 _LOOPBACK = frozenset({"127.0.0.1", "[::1]", "localhost"})
-_LOOPBACK_URI = re.compile(r"(?i:http)://(127\.0\.0\.1|\[::1\]|localhost)(?::\d{1,5})?((?:/[!-~]*)?)")
+_LOOPBACK_URI = re.compile(r"http://(127\.0\.0\.1|\[::1\]|localhost)(?::\d{1,5})?((?:/[!-~]*)?)")
 _OWN_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+")
 # Two bytes that some parsers turn into a path separator or a second decoding.
-_CONFUSING = ("\\", "..;", "/../", "/./", "%2e", "%5c", "%25", "%00", "%0a", "%0d", "%09")
+_CONFUSING = ("\\", "..;", "%2e", "%5c", "%25", "%00", "%0a", "%0d", "%09")
 
 
 def check_redirect_uri(uri: str, *, field: str = "redirect_uri") -> None:
@@ -23,13 +23,15 @@ def check_redirect_uri(uri: str, *, field: str = "redirect_uri") -> None:
         raise Refused(field, "a redirect URI has 1 to 2000 visible ASCII characters")
     if "#" in uri:
         raise Refused(field, "a redirect URI has no fragment")
-    if "*" in uri or any(piece in uri.lower() for piece in _CONFUSING):
-        raise Refused(field, "a redirect URI has no wildcards, backslashes, dot segments or doubly encoded characters")
     try:
         parts = urlsplit(uri)
-        _ = parts.port
+        if parts.port == 0:
+            raise ValueError
     except ValueError:
         raise Refused(field, "a redirect URI has a host and, where given, a port from 1 to 65535") from None
+    dotted = {".", ".."} & set(parts.path.split("/"))
+    if "*" in uri or dotted or any(piece in uri.lower() for piece in _CONFUSING):
+        raise Refused(field, "a redirect URI has no wildcards, backslashes, dot segments or doubly encoded characters")
     if parts.scheme in ("http", "https"):
         _check_web_uri(parts.scheme, parts.netloc, field)
     elif not _OWN_SCHEME.fullmatch(parts.scheme):
@@ -48,23 +50,22 @@ def find_redirect_uri(registered: Iterable[str], asked: str) -> str | None:
     """The URI to send the browser to: `asked`, where it equals a registered one, or None.
 
     Only the port of a loopback URI may differ (RFC 8252 §7.3); everything else is compared character by character.
+    What must not be registered is not used either, however it came into the database (S8).
     """
     wanted = _LOOPBACK_URI.fullmatch(asked)
     for known in registered:
-        if known == asked:
-            return asked
         form = wanted and _LOOPBACK_URI.fullmatch(known)
-        if wanted and form and form.groups() == wanted.groups() and _has_sane_port(asked):
-            return asked
+        if known == asked or (wanted and form and form.groups() == wanted.groups()):
+            return asked if _is_usable(asked) else None
     return None
 
 
-def _has_sane_port(uri: str) -> bool:
+def _is_usable(uri: str) -> bool:
     try:
-        port = urlsplit(uri).port
-    except ValueError:
+        check_redirect_uri(uri)
+    except Refused:
         return False
-    return port is None or port > 0
+    return True
 
 
 def origin_of_uri(uri: str) -> str | None:

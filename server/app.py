@@ -46,7 +46,11 @@ def build(settings: Settings, services: Services) -> App:
     async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
         await fail(scope, Failure.NOT_FOUND)(scope, receive, send)
 
-    routes = _routes(services)
+    async def itself(scope: Scope, receive: Receive, send: Send) -> None:
+        # The demo calls the whole application, which is there only after the demo's routes.
+        await app.asgi(scope, receive, send)
+
+    routes = _routes(settings, services, itself)
     router = Router(routes, redirect_slashes=False, default=not_found)
     parts = EdgeParts(
         fail=fail,
@@ -58,7 +62,7 @@ def build(settings: Settings, services: Services) -> App:
         exact_paths=frozenset(exact),
     )
     _register_gauges(metrics, services, background, access_log)
-    return App(
+    app = App(
         services=services,
         asgi=Edge(_dispatch(exact, router), parts),
         metrics=metrics,
@@ -66,14 +70,21 @@ def build(settings: Settings, services: Services) -> App:
         access_log=access_log,
         has_demo=any(getattr(route, "path", "").startswith("/demo") for route in routes),
     )
+    return app
 
 
-def _routes(services: Services) -> Sequence[BaseRoute]:
-    return [
+def _routes(settings: Settings, services: Services, itself: ASGIApp) -> Sequence[BaseRoute]:
+    routes = [
         *oauth.routes(services),
         *signin.routes(services),
         *setup.routes(services),
     ]
+    # The demo keeps its visitors' tokens in one process's memory.
+    if settings.has_demo and settings.workers == 1:
+        from server.demo import routes as demo
+
+        routes += demo.routes(services, itself)
+    return routes
 
 
 def _dispatch(exact: Mapping[str, ASGIApp], router: ASGIApp) -> ASGIApp:

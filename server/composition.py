@@ -27,10 +27,11 @@ from identity.password_hashes import HashPool
 from identity.services import Services
 from identity.settings import IdentitySettings
 from policy.decide import decide
+from server import demo
 from server.settings import Settings
 
 _FIRST_START_LOCK = 0x6F737469617279
-PAGE_FOLDERS = (Path(identity.__file__).parent,)
+PAGE_FOLDERS = (Path(identity.__file__).parent, Path(demo.__file__).parent)
 
 
 @asynccontextmanager

@@ -1,13 +1,12 @@
 """What `ostiary doctor` looks at: each check says what it found and what to do next. Nothing is changed."""
 
 import asyncio
+import http.client
 import os
-import socket
 import sqlite3
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -134,12 +133,14 @@ def _ports(settings: Settings) -> Iterator[Finding]:
 
 def _answers_health(settings: Settings) -> bool:
     for address in spelled_out(settings.ops_listen)[:1]:
+        connection = http.client.HTTPConnection(address.host, address.port, timeout=1)
         try:
-            with closing(socket.create_connection((address.host, address.port), timeout=1)) as connection:
-                connection.sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-                return b'"status":"ok"' in connection.recv(4096)
-        except OSError:
+            connection.request("GET", "/health/live")
+            return connection.getresponse().read(1024) == b'{"status":"ok"}'
+        except (OSError, http.client.HTTPException):
             return False
+        finally:
+            connection.close()
     return False
 
 

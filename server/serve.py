@@ -16,6 +16,7 @@ from server.composition import open_services
 from server.logs import set_up_logging
 from server.master_key import load_master_keys, prepare_data_dir
 from server.ops import Operations
+from server.protocol import BoundedProtocol
 from server.schema import prepare_database
 from server.settings import Settings
 from server.sockets import open_sockets
@@ -78,8 +79,8 @@ async def _answer_requests(prepared: Prepared, number: int, announce: Announce |
     async with open_services(prepared.settings, prepared.master_keys) as services:
         app = build(prepared.settings, services)
         operations = Operations(services, app.metrics)
-        main = _server(app.asgi, prepared.tls)
-        side = _server(operations, None)
+        main = make_server(app.asgi, prepared.tls)
+        side = make_server(operations, None)
 
         def stop() -> None:
             # A second signal does not wait for requests under way.
@@ -103,7 +104,7 @@ async def _answer_requests(prepared: Prepared, number: int, announce: Announce |
 
 
 async def _announce_when_started(
-    main: "_Server", answering: asyncio.Task[None], operations: Operations, app: App, announce: Announce | None
+    main: "Server", answering: asyncio.Task[None], operations: Operations, app: App, announce: Announce | None
 ) -> None:
     ready = asyncio.create_task(main.answers.wait())
     await asyncio.wait({ready, answering}, return_when=asyncio.FIRST_COMPLETED)
@@ -121,7 +122,9 @@ async def _end(beside: list[asyncio.Task[None]], watches_tls: bool) -> None:
     await asyncio.gather(*beside, return_exceptions=True)
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
+    """uvicorn's server; `answers` is set once connections are answered."""
+
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.answers = asyncio.Event()
@@ -137,11 +140,12 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _server(app: ASGIApp, tls: ReloadingTls | None) -> _Server:
+def make_server(app: ASGIApp, tls: ReloadingTls | None) -> Server:
+    """A server of one application over HTTP/1.1, and over TLS where a certificate is given."""
     config = uvicorn.Config(
         app,
         loop="none",
-        http="httptools",
+        http=BoundedProtocol,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -154,4 +158,4 @@ def _server(app: ASGIApp, tls: ReloadingTls | None) -> _Server:
         timeout_graceful_shutdown=GRACE_S,
         ssl_context_factory=None if tls is None else lambda config, default: tls.context,
     )
-    return _Server(config)
+    return Server(config)

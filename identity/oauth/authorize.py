@@ -5,8 +5,11 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
+from audit.catalogue import LOGIN_REFUSED
+from audit.record import Event
 from base.forms import Form, FormRefused, parse_form
 from base.request import read_form
+from base.statements import Unit
 from identity.oauth.answers import send_back
 from identity.oauth.authorize_checks import (
     RESPONSE_MODES,
@@ -17,11 +20,14 @@ from identity.oauth.authorize_checks import (
     trust_request,
 )
 from identity.oauth.errors import OAuthError, UntrustedRequest
-from identity.services import Services
+from identity.services import Services, origin_of
 from identity.signin import flow
 from identity.tokens import ID_TYPE, verify_own_token
 
 MAX_QUERY_CHARS = 16_000
+# Refused requests from one address in a minute that are kept as events.
+MAX_RECORDED = 30
+WINDOW_S = 60
 
 
 class Authorize:
@@ -32,38 +38,47 @@ class Authorize:
 
     async def __call__(self, request: Request) -> Response:
         """The next page of the sign-in, the way back to the application, or an error page."""
+        fault = None
         try:
             form = await _read(request)
-            trusted = trust_request(form, self._services.catalogue.find_client)
         except FormRefused as refused:
-            return self._refuse(request, f"{refused}.")
+            if refused.rest is None or refused.repeated & {"client_id", "redirect_uri"}:
+                return await self._refuse(request, f"{refused}.")
+            form, fault = refused.rest, OAuthError("invalid_request", str(refused))
+        try:
+            trusted = trust_request(form, self._services.catalogue.find_client)
         except UntrustedRequest as untrusted:
-            return self._refuse(request, str(untrusted))
-        if request.method == "POST":
-            return self._to_ourselves(request, form)
-        draft = Draft(
+            return await self._refuse(request, str(untrusted))
+        if request.method == "POST" and fault is None:
+            return await self._to_ourselves(request, form)
+        try:
+            if fault is not None:
+                raise fault
+            authorize = parse_authorize_request(self._draft(form, trusted))
+        except OAuthError as error:
+            return await self._send_error(request, form, trusted, error)
+        return await flow.begin(self._services, request, authorize)
+
+    def _draft(self, form: Form, trusted: Trusted) -> Draft:
+        return Draft(
             form=form,
             trusted=trusted,
             issuer=self._services.settings.issuer,
             find_api=self._services.catalogue.find_api,
             verify_hint=hint_verifier(self._services),
         )
-        try:
-            authorize = parse_authorize_request(draft)
-        except OAuthError as error:
-            return self._send_error(request, form, trusted, error)
-        return await flow.begin(self._services, request, authorize)
 
-    def _to_ourselves(self, request: Request, form: Form) -> Response:
+    async def _to_ourselves(self, request: Request, form: Form) -> Response:
         # A POST from another site carries no Lax cookie; the GET that follows does (S9).
         pairs = [(name, form[name]) for name in form if name != "resource"]
         pairs += [("resource", value) for value in form.all("resource")]
         query = urlencode(pairs)
         if len(query) > MAX_QUERY_CHARS:
-            return self._refuse(request, "The application's request is too long.")
+            return await self._refuse(request, "The application's request is too long.")
         return Response(status_code=303, headers={"Location": f"/oauth/authorize?{query}", "Cache-Control": "no-store"})
 
-    def _send_error(self, request: Request, form: Form, trusted: Trusted, error: OAuthError) -> Response:
+    async def _send_error(self, request: Request, form: Form, trusted: Trusted, error: OAuthError) -> Response:
+        await self._record(request, error.code, client_id=trusted.client.client_id)
         mode = form.get("response_mode", "query")
         return send_back(
             self._services,
@@ -74,8 +89,27 @@ class Authorize:
             params={"error": error.code, "error_description": error.description},
         )
 
-    def _refuse(self, request: Request, message: str) -> Response:
+    async def _refuse(self, request: Request, message: str) -> Response:
+        await self._record(request, "untrusted_request", client_id=None)
         return self._services.pages.error(request, 400, "This sign-in link does not work", message)
+
+    async def _record(self, request: Request, reason: str, *, client_id: str | None) -> None:
+        services, now, origin = self._services, self._services.clock(), origin_of(request)
+        verdict = await services.rates.hit(
+            f"authorize-refused:{origin.address}", limit=MAX_RECORDED, window_s=WINDOW_S, now=now
+        )
+        if not verdict.allowed:
+            # Anyone may send such requests: the log tells of this address already, and cannot be filled from it.
+            return
+        event = Event(
+            type=LOGIN_REFUSED,
+            actor="anonymous",
+            outcome="denied",
+            client_id=client_id,
+            origin=origin,
+            data={"reason": reason},
+        )
+        await services.database.write(Unit(rows=(await services.emitter.row(event, now=now),)))
 
 
 async def _read(request: Request) -> Form:

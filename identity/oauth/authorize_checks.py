@@ -39,14 +39,12 @@ def trust_request(form: Form, find_client: Callable[[str], Client | None]) -> Tr
     if client is None or client.disabled:
         raise UntrustedRequest("The application is not known here: its client_id is missing, wrong or disabled.")
     asked = form.get("redirect_uri")
-    if asked is None:
-        if len(client.redirect_uris) != 1:
-            raise UntrustedRequest("The application did not say where to go afterwards: redirect_uri is missing.")
-        return Trusted(client, client.redirect_uris[0], False)
-    found = find_redirect_uri(client.redirect_uris, asked)
+    if asked is None and len(client.redirect_uris) != 1:
+        raise UntrustedRequest("The application did not say where to go afterwards: redirect_uri is missing.")
+    found = find_redirect_uri(client.redirect_uris, asked or client.redirect_uris[0])
     if found is None:
         raise UntrustedRequest("The address to go back to is not registered for this application: redirect_uri.")
-    return Trusted(client, found, True)
+    return Trusted(client, found, asked is not None)
 
 
 @dataclass(slots=True)

@@ -7,6 +7,8 @@ from base.request import read_form
 from identity.grant_store import find_grant
 from identity.oauth.client_auth import authenticate_client
 from identity.oauth.errors import OAuthError
+from identity.oauth.refusals import record_refusal
+from identity.oauth.token_request import TokenRequest
 from identity.oauth.token_state import find_live_access_token
 from identity.oauth.wire import Answer, Endpoint, json_answer
 from identity.revocation import end_grant, revoke_token
@@ -27,39 +29,56 @@ def revocation_endpoint(services: Services) -> Endpoint:
         text = form.get("token")
         if text is None:
             raise OAuthError("invalid_request", "token is missing")
-        origin = origin_of(request)
-        refresh = parse_refresh_token(text)
-        if refresh is not None:
-            grant = await find_grant(services.database, refresh.grant_id, now=now)
-            if grant is None or grant.refresh is None:
-                return json_answer(200, {})
-            key = services.sealer.unseal(grant.refresh.sealed_key, aad=b"refresh key " + grant.id)
-            if refresh.is_genuine(key):
-                _check_owner(client.client_id, grant.client_id)
-                async with services.database.transaction() as db:
-                    await end_grant(
-                        db, services, grant.id, why="revoked", now=now, actor=client.client_id, origin=origin
-                    )
-            return json_answer(200, {})
-        access = await find_live_access_token(services, text, now=now)
-        if access is not None:
-            _check_owner(client.client_id, access.text("client_id"))
-            async with services.database.transaction() as db:
-                await revoke_token(
-                    db,
-                    services,
-                    access.text("jti"),
-                    expires_at=access.expires_at,
-                    client_id=client.client_id,
-                    grant=show_id(GRANT, access.grant.id) if access.grant else None,
-                    now=now,
-                    origin=origin,
-                )
+        asked = TokenRequest(services, client, form, origin_of(request), now)
+        try:
+            if not await _revoke_grant(asked, text):
+                await _revoke_access_token(asked, text)
+        except OAuthError as error:
+            await record_refusal(asked, error, grant_type="revocation")
+            raise
         return json_answer(200, {})
 
     return revoke
 
 
+async def _revoke_grant(asked: TokenRequest, text: str) -> bool:
+    """Ends the grant behind a refresh token; False where the text is none."""
+    services, now = asked.services, asked.now
+    token = parse_refresh_token(text)
+    if token is None:
+        return False
+    grant = await find_grant(services.database, token.grant_id, now=now)
+    if grant is None or grant.refresh is None:
+        return True
+    key = services.sealer.unseal(grant.refresh.sealed_key, aad=b"refresh key " + grant.id)
+    if token.is_genuine(key):
+        _check_owner(asked.client.client_id, grant.client_id)
+        async with services.database.transaction() as db:
+            await end_grant(
+                db, services, grant.id, why="revoked", now=now, actor=asked.client.client_id, origin=asked.origin
+            )
+    return True
+
+
+async def _revoke_access_token(asked: TokenRequest, text: str) -> None:
+    services, now, client_id = asked.services, asked.now, asked.client.client_id
+    access = await find_live_access_token(services, text, now=now)
+    if access is None:
+        return
+    _check_owner(client_id, access.text("client_id"))
+    async with services.database.transaction() as db:
+        await revoke_token(
+            db,
+            services,
+            access.text("jti"),
+            expires_at=access.expires_at,
+            client_id=client_id,
+            grant=show_id(GRANT, access.grant.id) if access.grant else None,
+            now=now,
+            origin=asked.origin,
+        )
+
+
 def _check_owner(caller: str, owner: str) -> None:
     if caller != owner:
-        raise OAuthError("invalid_client", "this token was issued to another client")
+        raise OAuthError("invalid_grant", "this token was issued to another client")

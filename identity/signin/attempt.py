@@ -7,7 +7,7 @@ tabs take at once, happens once.
 from datetime import datetime, timedelta
 
 import msgspec
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 
@@ -104,8 +104,3 @@ async def save_attempt(db: AsyncConnection, attempt: SigninAttempt, *, flow_cook
         .returning(attempts.c.id)
     )
     return (await db.execute(saved)).first() is not None
-
-
-async def delete_expired(db: AsyncConnection, *, now: datetime) -> None:
-    """Removes attempts that can no longer be finished."""
-    await db.execute(delete(attempts).where(attempts.c.expires_at <= now))

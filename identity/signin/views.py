@@ -13,7 +13,7 @@ from identity.signin.signin_page import SigninPage
 
 
 def routes(services: Services) -> list[BaseRoute]:
-    """Start page, sign-in and consent."""
+    """Start page, sign-in, consent, and the static files of all pages."""
     signin, consent, home = SigninPage(services), ConsentPage(services), HomePage(services)
     return [
         Route("/", home.show, methods=["GET"]),
@@ -21,6 +21,7 @@ def routes(services: Services) -> list[BaseRoute]:
         Route("/signin", signin.submit, methods=["POST"]),
         Route("/consent", consent.show, methods=["GET"]),
         Route("/consent", consent.submit, methods=["POST"]),
+        *services.pages.routes(),
     ]
 
 

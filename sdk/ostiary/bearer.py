@@ -8,6 +8,9 @@ import msgspec
 
 from ostiary.errors import InsufficientScope, KeysUnavailable, TokenError
 
+# RFC 6750 §2.1, b64token.
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+
 # RFC 6750 §3 allows these letters in error_description and scope; anything else could break out of the quotes.
 _NOT_QUOTABLE = re.compile(r"[^ !#-\[\]-~]")
 
@@ -49,7 +52,7 @@ def parse_bearer(headers: Iterable[tuple[bytes, bytes]]) -> str:
     scheme, _, token = values[0].decode("latin-1").partition(" ")
     if scheme.lower() != "bearer":
         raise BearerMissing(NO_TOKEN)
-    if not token or not token.isascii() or any(letter <= " " or letter == "," for letter in token):
+    if not _TOKEN.fullmatch(token):
         raise BearerMissing(NOT_ONE_TOKEN)
     return token
 

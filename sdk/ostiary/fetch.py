@@ -38,12 +38,11 @@ class PublishedKeys:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """How to reach the issuer. A transport, where given, replaces the network (tests, in-process issuers)."""
+    """How to reach the issuer."""
 
     address: IssuerAddress
     timeout_s: float
     ssl_context: ssl.SSLContext | None
-    transport: httpx2.AsyncBaseTransport | httpx2.BaseTransport | None
 
     @property
     def trusts_environment(self) -> bool:
@@ -56,9 +55,11 @@ class Route:
         return self.ssl_context or True
 
 
-async def fetch_keys(route: Route) -> PublishedKeys:
-    """Metadata, then keys; KeyFetchError when either cannot be had or believed within the time."""
-    transport = route.transport if isinstance(route.transport, httpx2.AsyncBaseTransport) else None
+async def fetch_keys(route: Route, *, transport: httpx2.AsyncBaseTransport | None) -> PublishedKeys:
+    """Metadata, then keys; KeyFetchError when either cannot be had or believed within the time.
+
+    A transport, where given, replaces the network (tests, in-process issuers).
+    """
     try:
         with anyio.fail_after(route.timeout_s):
             async with httpx2.AsyncClient(
@@ -75,9 +76,8 @@ async def fetch_keys(route: Route) -> PublishedKeys:
     return PublishedKeys(parse_key_set(document.body), document.fresh_for_s)
 
 
-def fetch_keys_blocking(route: Route) -> PublishedKeys:
+def fetch_keys_blocking(route: Route, *, transport: httpx2.BaseTransport | None) -> PublishedKeys:
     """`fetch_keys` for threads."""
-    transport = route.transport if isinstance(route.transport, httpx2.BaseTransport) else None
     deadline = time.monotonic() + route.timeout_s
     try:
         with httpx2.Client(

@@ -45,7 +45,8 @@ class SyncVerifier:
         policy = key_policy or KeyPolicy()
         self._core = VerifierCore(expected, cache_size=token_cache_size)
         self._keys = KeyRing(policy)
-        self._route = Route(parse_issuer(issuer), policy.timeout_s, ssl_context, transport)
+        self._route = Route(parse_issuer(issuer), policy.timeout_s, ssl_context)
+        self._transport = transport
         self._flight = Lock()
         self._clock = clock
         self._monotonic = monotonic
@@ -74,7 +75,7 @@ class SyncVerifier:
             if self._keys.attempts != seen:
                 return
             try:
-                published = fetch_keys_blocking(self._route)
+                published = fetch_keys_blocking(self._route, transport=self._transport)
             except KeyFetchError as error:
                 self._keys.record_failure(str(error), now=self._monotonic())
             else:

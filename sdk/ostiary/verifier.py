@@ -1,4 +1,4 @@
-"""The verifier for async programs (asyncio and trio)."""
+"""The verifier for async programs (asyncio)."""
 
 import ssl
 import time
@@ -55,7 +55,8 @@ class Verifier:
         policy = key_policy or KeyPolicy()
         self._core = VerifierCore(expected, cache_size=token_cache_size)
         self._keys = KeyRing(policy)
-        self._route = Route(parse_issuer(issuer), policy.timeout_s, ssl_context, transport)
+        self._route = Route(parse_issuer(issuer), policy.timeout_s, ssl_context)
+        self._transport = transport
         self._flight = anyio.Lock()
         self._clock = clock
         self._monotonic = monotonic
@@ -83,7 +84,7 @@ class Verifier:
             if self._keys.attempts != seen:
                 return
             try:
-                published = await fetch_keys(self._route)
+                published = await fetch_keys(self._route, transport=self._transport)
             except KeyFetchError as error:
                 self._keys.record_failure(str(error), now=self._monotonic())
             else:

@@ -124,11 +124,24 @@ async def test_two_authorization_headers_are_refused_even_when_one_is_good(
 
 
 @pytest.mark.parametrize(
-    "value", ["Bearer", "Bearer ", "Bearer  {}", "Bearer {} ", "Bearer {} x", "Bearer {},x", "Bearer\t{}"]
+    ("value", "status"),
+    [
+        ("Bearer", 400),
+        ("Bearer ", 400),
+        ("Bearer  {}", 400),
+        ("Bearer {} ", 400),
+        ("Bearer {} x", 400),
+        ("Bearer {},x", 400),
+        ("Bearer {}\n", 400),
+        ("Bearer {}\u00e9", 400),
+        ("Bearer {}=", 401),
+        ("Bearer\t{}", 401),
+        (" Bearer {}", 401),
+    ],
 )
-async def test_a_decorated_header_is_refused(value: str, guarded: Starlette, fake: FakeIssuer) -> None:
+async def test_a_decorated_header_is_refused(value: str, status: int, guarded: Starlette, fake: FakeIssuer) -> None:
     """S16: by the raw connection, since clients trim spaces at the ends."""
-    raw = value.format(fake.mint({"scope": "orders:read"})).encode()
+    raw = value.format(fake.mint({"scope": "orders:read"})).encode("latin-1")
     statuses: list[object] = []
 
     async def send(message: dict[str, object]) -> None:
@@ -139,7 +152,7 @@ async def test_a_decorated_header_is_refused(value: str, guarded: Starlette, fak
 
     scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"authorization", raw)], "query_string": b""}
     await guarded(scope, receive, send)  # type: ignore[arg-type]
-    assert statuses[0] == (401 if raw == b"Bearer\t" + raw[7:] else 400)
+    assert statuses[0] == status
 
 
 async def test_a_missing_scope_is_answered_403_with_the_scopes_that_are_needed(

@@ -1,0 +1,21 @@
+"""Where the demo is."""
+
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
+
+from identity.services import Services
+from server.demo.api import guarded_api
+from server.demo.pages import DemoPages
+from server.demo.relying_party import RelyingParty
+
+
+def routes(services: Services, server: ASGIApp) -> list[BaseRoute]:
+    """The demo's pages and its API; `server` is the whole application, which the demo calls as any client would."""
+    pages = DemoPages(services, RelyingParty(services, server))
+    return [
+        Route("/demo", pages.show, methods=["GET"]),
+        Route("/demo", pages.act, methods=["POST"]),
+        Route("/demo/signin", pages.begin, methods=["GET"]),
+        Route("/demo/callback", pages.finish, methods=["GET"]),
+        Route("/demo/api", guarded_api(services.settings.issuer, server)),
+    ]

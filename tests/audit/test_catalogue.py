@@ -1,0 +1,36 @@
+"""The catalogue: fourteen families, unique names, a sentence each, and an emitter for every entry."""
+
+import re
+from pathlib import Path
+
+from audit import catalogue
+from audit.catalogue import FAMILIES, Severity, all_types
+
+ROOT = Path(__file__).parents[2]
+CODE = [path for room in ("identity", "server", "audit") for path in (ROOT / room).rglob("*.py")]
+
+
+def test_there_are_fourteen_families_and_every_name_is_in_one() -> None:
+    assert len(FAMILIES) == 14
+    for name, kind in all_types().items():
+        assert kind.family in FAMILIES, name
+        assert re.fullmatch(r"[a-z_]+\.[a-z_]+", name)
+
+
+def test_names_are_given_once_and_sentences_are_sentences() -> None:
+    types = [value for value in vars(catalogue).values() if isinstance(value, catalogue.EventType)]
+    assert len(types) == len(all_types())
+    for kind in types:
+        assert kind.severity in Severity
+        assert re.fullmatch(r"[A-Z].+\.", kind.sentence), kind.name
+        assert not kind.public & kind.personal, kind.name
+
+
+def test_every_event_type_has_an_emitter() -> None:
+    """S44"""
+    sources = "\n".join(path.read_text() for path in CODE if path.name != "catalogue.py")
+    names = [name for name, value in vars(catalogue).items() if isinstance(value, catalogue.EventType)]
+    without = [name for name in names if not re.search(rf"\b{name}\b(?!\s*,?\s*$)", sources)]
+    assert without == []
+    imported_only = [name for name in names if len(re.findall(rf"\b{name}\b", sources)) < 2]
+    assert imported_only == []

@@ -1,0 +1,91 @@
+"""Emitting: in the change's own transaction or not at all, under each person's own key (S44)."""
+
+import msgspec
+import pytest
+from sqlalchemy import delete, select, text, update
+
+from audit.catalogue import LOGIN_SUCCEEDED, TOKEN_ISSUED
+from audit.record import NOBODY, Event, Origin
+from audit.tables import events, subject_keys
+from base.sealing import unseal_under
+from base.statements import Unit
+from identity.tables import people
+from tests.world import World
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_transaction_that_fails_leaves_neither_change_nor_event(world: World) -> None:
+    """S44"""
+    person = await world.person()
+    before = await world.events()
+    services, now = world.services, world.clock()
+    with pytest.raises(ZeroDivisionError):
+        async with services.database.transaction() as db:
+            await db.execute(update(people).values(state="disabled"))
+            await services.emitter.emit(db, Event(type=LOGIN_SUCCEEDED, actor="usr", person=person.id), now=now)
+            raise ZeroDivisionError
+    assert await world.events() == before
+
+
+async def test_people_have_keys_of_their_own_and_machines_share_one(world: World) -> None:
+    ada, bob = await world.person("ada"), await world.person("bob")
+    async with world.services.database.reading() as db:
+        kept = {bytes(row.subject_id): bytes(row.sealed) for row in await db.execute(select(subject_keys))}
+    assert set(kept) == {ada.id, bob.id, NOBODY}
+    assert len({world.services.sealer.unseal(sealed, aad=b"subject key " + who) for who, sealed in kept.items()}) == 3
+
+
+async def test_without_their_key_a_persons_fields_are_gone_and_the_body_stays(world: World) -> None:
+    """S47"""
+    person = await world.person()
+    services, now = world.services, world.clock()
+    event = Event(type=LOGIN_SUCCEEDED, actor="usr", person=person.id, origin=Origin("203.0.113.9", "Firefox"))
+    row = await services.emitter.row(event, now=now)
+    await services.database.write(Unit(rows=(row,)))
+    async with services.database.transaction() as db:
+        stored = (await db.execute(select(events).where(events.c.name == "login.succeeded"))).one()
+        await db.execute(delete(subject_keys).where(subject_keys.c.subject_id == person.id))
+    assert "203.0.113.9" not in stored.body
+    assert b"203.0.113.9" not in bytes(stored.sealed)
+    async with services.database.reading() as db:
+        assert (await db.execute(select(subject_keys).where(subject_keys.c.subject_id == person.id))).first() is None
+
+
+async def test_events_are_found_by_keyed_values_of_person_address_and_network(world: World) -> None:
+    person = await world.person()
+    emitter = world.services.emitter
+    for address in ("203.0.113.9", "203.0.113.10", "198.51.100.1"):
+        event = Event(type=LOGIN_SUCCEEDED, actor="usr", person=person.id, origin=Origin(address))
+        await world.services.database.write(Unit(rows=(await emitter.row(event, now=world.clock()),)))
+    async with world.services.database.reading() as db:
+        for column, value, count in (
+            (events.c.person_index, emitter.index("person", person.id.hex()), 3),
+            (events.c.address_index, emitter.index("address", "203.0.113.9"), 1),
+            (events.c.network_index, emitter.index("network", "203.0.113.0/24"), 2),
+        ):
+            found = await db.execute(select(events.c.id).where(column == value, events.c.name == "login.succeeded"))
+            assert len(found.all()) == count
+
+
+async def test_where_the_audit_log_cannot_be_written_nothing_is_issued(world: World) -> None:
+    """S44"""
+    client = await world.client(name="svc", grants=("client_credentials",), redirect_uris=())
+    async with world.services.database.transaction() as db:
+        await db.execute(text("ALTER TABLE events RENAME TO events_away"))
+    response = await world.token(client, grant_type="client_credentials")
+    assert response.status_code in (500, 503)
+    assert "access_token" not in response.text
+
+
+async def test_the_event_of_a_machine_tells_its_address_to_who_holds_the_key(world: World) -> None:
+    client = await world.client(name="svc", grants=("client_credentials",), redirect_uris=())
+    await world.token(client, grant_type="client_credentials")
+    async with world.services.database.reading() as db:
+        row = (await db.execute(select(events).where(events.c.name == TOKEN_ISSUED.name))).one()
+        kept = (await db.execute(select(subject_keys.c.sealed).where(subject_keys.c.subject_id == NOBODY))).scalar_one()
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    key = AESGCM(world.services.sealer.unseal(kept, aad=b"subject key " + NOBODY))
+    opened = msgspec.json.decode(unseal_under(key, bytes(row.sealed), bytes(row.id)))
+    assert opened["address"] == "198.51.100.7"

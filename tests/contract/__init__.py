@@ -1,0 +1,1 @@
+"""What others' specifications and certification plans ask, one named test a line."""

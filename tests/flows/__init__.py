@@ -1,0 +1,1 @@
+"""Whole ways through the server: races, gates, and independent clients."""

@@ -1,0 +1,180 @@
+"""The rule that says what comes next in a sign-in, without any I/O."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from identity.signin.next_step import next_step
+from identity.signin.state import Consent, Issue, Refuse, SignIn, Step
+from identity.values import AAL1, AAL2, AuthorizeRequest, LiveSession, Proof, SigninAttempt
+from policy.values import Decision, Effect
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+AN_HOUR_AGO = NOW - timedelta(hours=1)
+PLAIN = AuthorizeRequest(
+    client_id="cli_1", redirect_uri="https://app.example/cb", response_mode="query", scope=("openid",), audience="api"
+)
+SESSION = LiveSession(b"s" * 16, b"p" * 16, "sub-1", AN_HOUR_AGO, (Proof("pwd", AN_HOUR_AGO),))
+
+
+def attempt_for(request: AuthorizeRequest | None, **parts: object) -> SigninAttempt:
+    attempt = SigninAttempt(b"a" * 16, NOW, NOW + timedelta(minutes=30), request)
+    return replace(attempt, **parts)  # type: ignore[arg-type]
+
+
+def proven(attempt: SigninAttempt, session: LiveSession = SESSION) -> SigninAttempt:
+    """The attempt after its person signed in within it."""
+    return replace(attempt, person_id=session.person_id, session_id=session.id, proofs=(Proof("pwd", NOW),))
+
+
+def name_of(step: Step) -> str:
+    return step.error if isinstance(step, Refuse) else type(step).__name__
+
+
+ASKED = {
+    "nothing special": ({}, True, "Issue"),
+    "not all is allowed yet": ({}, False, "Consent"),
+    "prompt=login": ({"prompt": ("login",)}, True, "SignIn"),
+    "prompt=select_account": ({"prompt": ("select_account",)}, True, "SignIn"),
+    "prompt=consent": ({"prompt": ("consent",)}, True, "Consent"),
+    "prompt=login consent": ({"prompt": ("login", "consent")}, True, "SignIn"),
+    "prompt=none": ({"prompt": ("none",)}, True, "Issue"),
+    "prompt=none, not all is allowed": ({"prompt": ("none",)}, False, "consent_required"),
+    "max_age that has passed": ({"max_age": 3599}, True, "SignIn"),
+    "max_age that has just not passed": ({"max_age": 3600}, True, "Issue"),
+    "max_age=0": ({"max_age": 0}, True, "SignIn"),
+    "max_age=0 and prompt=none": ({"max_age": 0, "prompt": ("none",)}, True, "login_required"),
+    "a hint for this person": ({"hint_sub": "sub-1"}, True, "Issue"),
+    "a hint for another person": ({"hint_sub": "sub-2"}, True, "SignIn"),
+    "a hint for another person and prompt=none": ({"hint_sub": "sub-2", "prompt": ("none",)}, True, "login_required"),
+    "an essential acr that is met": ({"essential_acr": (AAL1,)}, True, "Issue"),
+    "an essential acr that cannot be met": ({"essential_acr": (AAL2,)}, True, "unmet_authentication_requirements"),
+    "one of two essential acrs": ({"essential_acr": (AAL2, AAL1)}, True, "Issue"),
+    "an acr that is only preferred": ({"acr_values": (AAL2,)}, True, "Issue"),
+}
+
+
+@pytest.mark.parametrize(("asked", "consented", "expected"), ASKED.values(), ids=ASKED.keys())
+def test_what_an_application_asks_of_somebody_signed_in_an_hour_ago(
+    asked: dict[str, object], consented: bool, expected: str
+) -> None:
+    """OpenID Connect Core §3.1.2.1: prompt, max_age, id_token_hint, acr."""
+    request = replace(PLAIN, **asked)  # type: ignore[arg-type]
+    assert name_of(next_step(attempt_for(request), SESSION, consented, NOW)) == expected
+
+
+NOT_SIGNED_IN = {
+    "nothing special": ({}, "SignIn"),
+    "prompt=none": ({"prompt": ("none",)}, "login_required"),
+    "prompt=consent": ({"prompt": ("consent",)}, "SignIn"),
+    "a hint": ({"hint_sub": "sub-1"}, "SignIn"),
+    "an essential acr that can be met": ({"essential_acr": (AAL1,)}, "SignIn"),
+    "an essential acr that cannot be met": ({"essential_acr": (AAL2,)}, "unmet_authentication_requirements"),
+}
+
+
+@pytest.mark.parametrize(("asked", "expected"), NOT_SIGNED_IN.values(), ids=NOT_SIGNED_IN.keys())
+def test_what_an_application_asks_of_somebody_who_is_not_signed_in(asked: dict[str, object], expected: str) -> None:
+    request = replace(PLAIN, **asked)  # type: ignore[arg-type]
+    assert name_of(next_step(attempt_for(request), None, False, NOW)) == expected
+
+
+@pytest.mark.parametrize("asked", [{"prompt": ("login",)}, {"prompt": ("select_account",)}, {"max_age": 0}])
+def test_signing_in_again_is_asked_for_exactly_once(asked: dict[str, object]) -> None:
+    attempt = attempt_for(replace(PLAIN, **asked))  # type: ignore[arg-type]
+    assert next_step(attempt, SESSION, True, NOW) == SignIn()
+    assert next_step(proven(attempt), SESSION, True, NOW + timedelta(minutes=5)) == Issue()
+
+
+def test_a_proof_counts_only_under_the_session_that_it_made() -> None:
+    """S17: when another person signed in meanwhile in another tab, the attempt begins anew."""
+    attempt = proven(attempt_for(replace(PLAIN, prompt=("login",))))
+    somebody_else = replace(SESSION, id=b"t" * 16, person_id=b"q" * 16, sub="sub-2")
+    assert next_step(attempt, somebody_else, True, NOW) == SignIn()
+    allowed = replace(attempt, consented=True)
+    assert next_step(replace(allowed, request=PLAIN), somebody_else, False, NOW) == Consent()
+
+
+def test_signing_in_as_another_person_than_the_hint_names_is_refused() -> None:
+    attempt = proven(attempt_for(replace(PLAIN, hint_sub="sub-2")))
+    step = next_step(attempt, SESSION, True, NOW)
+    assert isinstance(step, Refuse)
+    assert step.error == "login_required"
+    assert "id_token_hint" in step.description
+
+
+def test_allowing_within_the_attempt_answers_prompt_consent() -> None:
+    attempt = replace(proven(attempt_for(replace(PLAIN, prompt=("consent",)))), consented=True)
+    assert next_step(attempt, SESSION, True, NOW) == Issue()
+
+
+def test_a_decision_against_the_sign_in_ends_it() -> None:
+    denied = Decision(Effect.DENY, reasons=("risk",))
+    step = next_step(proven(attempt_for(PLAIN, decision=denied)), SESSION, True, NOW)
+    assert name_of(step) == "access_denied"
+
+
+def test_without_an_application_a_session_is_all_there_is_to_reach() -> None:
+    assert next_step(attempt_for(None), None, False, NOW) == SignIn()
+    assert next_step(attempt_for(None), SESSION, False, NOW) == Issue()
+
+
+requests = st.builds(
+    replace,
+    st.just(PLAIN),
+    prompt=st.lists(st.sampled_from(["login", "consent", "select_account"]), unique=True).map(tuple)
+    | st.just(("none",)),
+    max_age=st.none() | st.sampled_from([0, 1, 3600, 10_000]),
+    hint_sub=st.none() | st.sampled_from(["sub-1", "sub-2"]),
+    essential_acr=st.sampled_from([(), (AAL1,), (AAL2,), (AAL2, AAL1)]),
+)
+sessions = st.none() | st.builds(
+    replace,
+    st.just(SESSION),
+    auth_time=st.integers(0, 20_000).map(lambda seconds: NOW - timedelta(seconds=seconds)),
+)
+
+
+@given(requests, sessions, st.booleans())
+def test_prompt_none_never_shows_a_page(
+    request: AuthorizeRequest, session: LiveSession | None, consented: bool
+) -> None:
+    silent = replace(request, prompt=("none",))
+    step = next_step(attempt_for(silent), session, consented, NOW)
+    assert isinstance(step, Issue | Refuse)
+
+
+@given(requests, sessions, st.booleans())
+def test_every_flow_ends_after_at_most_one_sign_in_and_one_consent(
+    request: AuthorizeRequest, session: LiveSession | None, consented: bool
+) -> None:
+    """No combination asks twice, and nothing is issued without a session and all that was asked for."""
+    attempt, seen, step = attempt_for(request), [], None
+    for _ in range(3):
+        step = next_step(attempt, session, consented, NOW)
+        seen.append(type(step))
+        match step:
+            case SignIn():
+                session = replace(SESSION, auth_time=NOW, proofs=(Proof("pwd", NOW),))
+                attempt = proven(attempt, session)
+            case Consent():
+                assert session is not None
+                attempt = replace(attempt, consented=True, person_id=session.person_id, session_id=session.id)
+                consented = True
+            case _:
+                break
+    assert isinstance(step, Issue | Refuse), seen
+    assert seen.count(SignIn) <= 1
+    assert seen.count(Consent) <= 1
+    if isinstance(step, Issue):
+        assert session is not None
+        assert consented
+        assert request.hint_sub in (None, session.sub)
+        assert not request.essential_acr or AAL1 in request.essential_acr
+        if request.max_age is not None and SignIn not in seen:
+            assert NOW - session.auth_time <= timedelta(seconds=request.max_age)

@@ -1,0 +1,1 @@
+"""The protocol engine, endpoint by endpoint, on both databases."""

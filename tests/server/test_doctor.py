@@ -1,0 +1,160 @@
+"""Doctor: each trap is found, named, and comes with what to do next; nothing is changed by looking."""
+
+import json
+import os
+import socket
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+import trustme
+from click.testing import CliRunner
+
+from server.cli import main
+from tests.server.process import environment, ports
+from tests.services import free_port
+
+Environ = dict[str, str]
+
+
+@pytest.fixture
+def deployment(tmp_path: Path) -> Environ:
+    """A deployment that was started once: data folder, master key, database."""
+    environ = environment(tmp_path, **ports())
+    assert CliRunner().invoke(main, ["key", "list"], env=environ).exit_code == 0
+    return environ
+
+
+def examine(environ: Mapping[str, str]) -> tuple[int, dict[str, str]]:
+    """The exit code, and the problems by check."""
+    result = CliRunner().invoke(main, ["doctor", "--json"], env=dict(environ))
+    document = json.loads(result.stdout)
+    problems = {each["check"]: each["words"] for each in document["checks"] if not each["ok"]}
+    assert document["ok"] is (not problems)
+    return result.exit_code, problems
+
+
+def test_a_healthy_deployment_has_no_problem(deployment: Environ) -> None:
+    assert examine(deployment) == (0, {})
+    words = CliRunner().invoke(main, ["doctor"], env=deployment).stdout
+    assert all(line.startswith("ok ") for line in words.splitlines())
+
+
+def test_a_fresh_folder_is_no_problem_and_stays_untouched(tmp_path: Path) -> None:
+    assert examine(environment(tmp_path, **ports())) == (0, {})
+    assert not (tmp_path / "var").exists()
+
+
+def open_folder(environ: Environ) -> str:
+    os.chmod(environ["OSTIARY_DATA_DIR"], 0o755)
+    return "chmod 700"
+
+
+def open_key(environ: Environ) -> str:
+    os.chmod(Path(environ["OSTIARY_DATA_DIR"]) / "master.key", 0o644)
+    return "chmod 600"
+
+
+def lost_key(environ: Environ) -> str:
+    (Path(environ["OSTIARY_DATA_DIR"]) / "master.key").unlink()
+    return "put the key back"
+
+
+def foreign_key(environ: Environ) -> str:
+    environ["OSTIARY_MASTER_KEY"] = "MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0dXY="
+    return "OSTIARY_MASTER_KEY does not open 6 stored keys"
+
+
+def damaged_database(environ: Environ) -> str:
+    (Path(environ["OSTIARY_DATA_DIR"]) / "ostiary.db").write_bytes(b"not a database" * 1000)
+    return "check OSTIARY_DATABASE_URL"
+
+
+def empty_database(environ: Environ) -> str:
+    (Path(environ["OSTIARY_DATA_DIR"]) / "ostiary.db").write_bytes(b"")
+    return "run `ostiary migrate`"
+
+
+def unreachable_database(environ: Environ) -> str:
+    environ["OSTIARY_DATABASE_URL"] = f"postgresql://nobody@127.0.0.1:{free_port()}/none"
+    return "check OSTIARY_DATABASE_URL"
+
+
+def unreachable_redis(environ: Environ) -> str:
+    environ["OSTIARY_REDIS_URL"] = f"redis://127.0.0.1:{free_port()}/0"
+    return "check OSTIARY_REDIS_URL, or start Redis"
+
+
+def open_http(environ: Environ) -> str:
+    environ.update(OSTIARY_LISTEN=f"0.0.0.0:{free_port()}", OSTIARY_ISSUER="http://localhost:3201")
+    return "set OSTIARY_ISSUER to https and OSTIARY_TLS_CERT"
+
+
+def https_without_tls(environ: Environ) -> str:
+    environ["OSTIARY_ISSUER"] = "https://id.example.com"
+    return "nothing here speaks TLS"
+
+
+def foreign_certificate(environ: Environ) -> str:
+    folder = Path(environ["OSTIARY_DATA_DIR"]).parent
+    leaf = trustme.CA().issue_cert("other.example.com")
+    leaf.cert_chain_pems[0].write_to_path(folder / "c.pem")
+    leaf.private_key_pem.write_to_path(folder / "k.pem")
+    environ.update(OSTIARY_TLS_CERT=str(folder / "c.pem"), OSTIARY_TLS_KEY=str(folder / "k.pem"))
+    return "is for other.example.com, not for localhost"
+
+
+def unsorted_breached_file(environ: Environ) -> str:
+    path = Path(environ["OSTIARY_DATA_DIR"]).parent / "breached.txt"
+    path.write_text("B" * 40 + "\n" + "A" * 40 + "\n")
+    environ["OSTIARY_PASSWORD__BREACHED_FILE"] = str(path)
+    return "OSTIARY_PASSWORD__BREACHED_FILE"
+
+
+def everyone_trusted(environ: Environ) -> str:
+    environ["OSTIARY_TRUSTED_PROXIES"] = "0.0.0.0/0"
+    return "anyone can claim any address"
+
+
+def wrong_settings(environ: Environ) -> str:
+    environ.update(OSTIARY_PROFILE="pci")
+    return "OSTIARY_PROFILE"
+
+
+@pytest.mark.parametrize(
+    ("check", "trap"),
+    [
+        ("data folder", open_folder),
+        ("master key", open_key),
+        ("master key", lost_key),
+        ("master key", foreign_key),
+        ("database", damaged_database),
+        ("database", empty_database),
+        ("database", unreachable_database),
+        ("redis", unreachable_redis),
+        ("issuer", open_http),
+        ("issuer", https_without_tls),
+        ("certificate", foreign_certificate),
+        ("breached passwords", unsorted_breached_file),
+        ("proxies", everyone_trusted),
+        ("settings", wrong_settings),
+    ],
+)
+def test_each_trap_is_found_and_comes_with_what_to_do(
+    deployment: Environ, check: str, trap: Callable[[Environ], str]
+) -> None:
+    expected = trap(deployment)
+    code, problems = examine(deployment)
+    assert code == 1
+    assert list(problems) == [check]
+    assert expected in problems[check]
+
+
+def test_a_port_that_another_program_holds_is_found(deployment: Environ) -> None:
+    with socket.socket() as taken:
+        host, port = deployment["OSTIARY_LISTEN"].split(":")
+        taken.bind((host, int(port)))
+        taken.listen()
+        code, problems = examine(deployment)
+    assert code == 1
+    assert f"port {port} on 127.0.0.1 is already in use" in problems["port"]
