@@ -89,9 +89,6 @@ API_DELETED = _event("client.api_deleted", HIGH, "An API was deleted.", public="
 PERSON_CREATED = _event(
     "admin.person_created", MEDIUM, "An account was made.", public="is_admin via", personal="username email name"
 )
-PERSON_CHANGED = _event(
-    "admin.person_changed", MEDIUM, "An account was changed.", public="fields is_admin", personal="before after"
-)
 PERSON_STATE_CHANGED = _event("admin.person_state_changed", HIGH, "An account's state changed.", public="before after")
 LINK_MADE = _event("admin.link_made", HIGH, "A one-time link for a new administrator was made.", public="expires_at")
 LINK_USED = _event("admin.link_used", HIGH, "A one-time administrator link was used.")

@@ -2,6 +2,7 @@
 
 import os
 from collections import OrderedDict
+from collections.abc import Sequence
 from datetime import datetime
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -38,9 +39,13 @@ class Emitter:
 
     async def emit(self, db: AsyncConnection, event: Event, *, now: datetime) -> None:
         """Stores one event in the caller's transaction."""
-        key = await self._load_key(db, event.person or NOBODY)
-        row = self._row(event, key, now)
-        await db.execute(_INSERT, dict(zip(INSERT_EVENT.columns, row, strict=True)))
+        await self.emit_all(db, [event], now=now)
+
+    async def emit_all(self, db: AsyncConnection, events: Sequence[Event], *, now: datetime) -> None:
+        """Stores events in the caller's transaction, all in one statement."""
+        rows = [self._row(event, await self._load_key(db, event.person or NOBODY), now) for event in events]
+        if rows:
+            await db.execute(_INSERT, [dict(zip(INSERT_EVENT.columns, row, strict=True)) for row in rows])
 
     async def row(self, event: Event, *, now: datetime) -> tuple[Insert, Row]:
         """One event as a row for a `base.statements.Unit`."""

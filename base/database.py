@@ -12,11 +12,11 @@ from typing import Protocol
 
 from sqlalchemy import event, make_url
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from base.errors import NotReady, StorageUnavailable
+from base.errors import NotReady, StatementRefused, StorageUnavailable, named
 from base.postgres import PostgresHot
 from base.sqlite import PRAGMAS, SqliteHot
 from base.statements import Row, Statement, Unit
@@ -64,8 +64,12 @@ class Database:
         self._hot: Hot
         if self.is_sqlite:
             # Writers take turns before they ask SQLite: BEGIN IMMEDIATE then never waits within one process.
-            self._writing = create_async_engine(parsed, pool_size=1, max_overflow=0, pool_timeout=10)
-            self._reading = create_async_engine(parsed, pool_size=4, max_overflow=4, pool_timeout=10)
+            self._writing = create_async_engine(
+                parsed, pool_size=1, max_overflow=0, pool_timeout=10, hide_parameters=True
+            )
+            self._reading = create_async_engine(
+                parsed, pool_size=4, max_overflow=4, pool_timeout=10, hide_parameters=True
+            )
             _prepare_sqlite(self._writing, "BEGIN IMMEDIATE")
             _prepare_sqlite(self._reading, "BEGIN")
             self._hot = SqliteHot(str(parsed.database), self._gate)
@@ -76,6 +80,7 @@ class Database:
                 pool_size=8,
                 max_overflow=4,
                 pool_timeout=5,
+                hide_parameters=True,
                 connect_args={"connect_timeout": 3, "options": options, "prepare_threshold": 2},
             )
             self._hot = PostgresHot(parsed.set(drivername="postgresql").render_as_string(hide_password=False))
@@ -115,7 +120,8 @@ async def _begin(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     try:
         async with engine.begin() as db:
             yield db
-    except IntegrityError:
-        raise
+    except (IntegrityError, DataError) as failure:
+        # The driver's words would repeat the value.
+        raise StatementRefused(named(failure)) from None
     except (DBAPIError, PoolTimeout, OSError) as failure:
-        raise StorageUnavailable(str(failure)) from failure
+        raise StorageUnavailable(named(failure)) from None

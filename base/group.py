@@ -59,7 +59,12 @@ class Group(Generic[Item, Result]):
             raise
         except Exception as failure:  # noqa: BLE001 - every caller learns of it, none hangs
             is_lost = isinstance(failure, StorageUnavailable) and not isinstance(failure, StorageContended)
-            if is_lost or len(group) == 1:
+            if is_lost:
+                # What waits would only run into the same time limit, one group after the other.
+                waiting, self._waiting = self._waiting, []
+                _fail([*group, *waiting], failure)
+                return
+            if len(group) == 1:
                 _fail(group, failure)
                 return
             for single in group:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import AsyncConnection
 
-from base.errors import StorageContended, StorageUnavailable
+from base.errors import StatementRefused, StorageContended, StorageUnavailable, named
 from base.group import Group
 from base.statements import Insert, Row, Statement, Unit
 
@@ -28,7 +28,7 @@ class _Link:
                 autocommit=True,
                 prepare_threshold=2,
                 connect_timeout=3,
-                options="-c synchronous_commit=on -c statement_timeout=5000 -c lock_timeout=3000",
+                options="-c synchronous_commit=on -c statement_timeout=5000 -c lock_timeout=300",
             )
         return self._connection
 
@@ -84,10 +84,14 @@ async def _bounded(link: _Link, work: Work) -> list[Row | None]:
         async with asyncio.timeout(TIMEOUT_S):
             return await work(await link.open())
     except _CONTENDED as failure:
-        raise StorageContended(str(failure)) from failure
-    except (psycopg.OperationalError, psycopg.InterfaceError, TimeoutError, OSError) as failure:
+        raise StorageContended(named(failure)) from failure
+    except (psycopg.IntegrityError, psycopg.DataError) as failure:
+        # The statement's own values are at fault, not the storage; the driver's words would repeat them.
+        raise StatementRefused(named(failure)) from None
+    except (psycopg.Error, TimeoutError, OSError) as failure:
+        # Among them a standby that only reads and a table or right that was taken away (S44).
         await link.drop()
-        raise StorageUnavailable(str(failure)) from failure
+        raise StorageUnavailable(named(failure)) from failure
 
 
 async def _commit(connection: AsyncConnection[Row], units: Sequence[Unit]) -> list[Row | None]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope
 
 from base.forms import MAX_BODY_BYTES, Form, FormRefused, parse_form
@@ -64,12 +64,15 @@ def _is_trusted(address: str, trusted: Sequence[Network]) -> bool:
 
 
 async def read_body(receive: Receive, *, limit: int = MAX_BODY_BYTES) -> bytes:
-    """The whole body; raises BodyTooLarge as soon as it passes `limit` bytes."""
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    while message.get("more_body") and len(body) <= limit:
+    """The whole body; raises BodyTooLarge past `limit` bytes, ClientDisconnect where it ends early."""
+    body, has_more = b"", True
+    while has_more and len(body) <= limit:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            # What came so far is not what was meant.
+            raise ClientDisconnect
         body += message.get("body", b"")
+        has_more = message.get("more_body", False)
     if len(body) > limit:
         raise BodyTooLarge
     return body

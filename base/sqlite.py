@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from base.errors import StorageUnavailable
+from base.errors import StatementRefused, StorageUnavailable, named
 from base.group import Group
 from base.statements import Row, Statement, Unit
 
@@ -43,7 +43,7 @@ class SqliteHot:
         try:
             row: Row | None = self._reader.execute(query.sqlite[0], query.named(params)).fetchone()
         except sqlite3.OperationalError as failure:
-            raise StorageUnavailable(str(failure)) from failure
+            raise StorageUnavailable(named(failure)) from failure
         return row
 
     async def close(self) -> None:
@@ -63,7 +63,9 @@ class SqliteHot:
             results = [self._carry_out(unit) for unit in units]
             self._writer.execute("COMMIT")
         except sqlite3.OperationalError as failure:
-            raise StorageUnavailable(str(failure)) from failure
+            raise StorageUnavailable(named(failure)) from failure
+        except sqlite3.Error as failure:
+            raise StatementRefused(named(failure)) from None
         finally:
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK")

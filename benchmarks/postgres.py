@@ -25,16 +25,22 @@ def start_postgres(folder: Path) -> tuple[Program, str]:
     if account:
         for path in (folder, data):
             shutil.chown(path, account, account)
-    initdb = [programs / "initdb", "-D", data, "-U", "ostiary", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"]
-    groups: list[str] | None = [] if account else None
+    locale = ["-E", "UTF8", "--locale=C.UTF-8"]
     made = subprocess.run(
-        initdb, cwd=folder, user=account, group=account, extra_groups=groups, capture_output=True, text=True, check=False
+        [programs / "initdb", "-D", data, "-U", "ostiary", "-A", "trust", *locale],
+        cwd=folder,
+        user=account,
+        group=account,
+        extra_groups=[] if account else None,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if made.returncode:
         raise BenchmarkFailed(f"initdb could not make a cluster in {folder}: {made.stderr.strip()}")
     port = free_port()
     options = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
-    command = [programs / "postgres", "-D", data, "-p", str(port), *options]
+    command: list[str | Path] = [programs / "postgres", "-D", data, "-p", str(port), *options]
     program = start("PostgreSQL", command, log=folder / "log", core=LOAD_CORE, account=account)
     url = f"postgresql://ostiary@127.0.0.1:{port}/postgres"
     try:

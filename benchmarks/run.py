@@ -6,11 +6,14 @@ import os
 import platform
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import partial
+from itertools import product
 from pathlib import Path
 
 from benchmarks.compare import ROWS, Effort, Sides, compare
@@ -19,13 +22,13 @@ from benchmarks.figures import Figure, document, table
 from benchmarks.memory import measure_memory
 from benchmarks.postgres import start_postgres
 from benchmarks.processes import LOAD_CORE, ROOT, SERVER_CORE, BenchmarkFailed
-from benchmarks.rivals import start_floor, start_peer
+from benchmarks.rivals import Rival, start_floor, start_peer
 from benchmarks.signin_rows import compare_signin, measure_latency, measure_overload
 
 PROTOCOL_ROWS = tuple(row.name for row in ROWS)
 SIGNIN_ROWS = ("signin", "latency", "overload")
 NAMES = (*PROTOCOL_ROWS, *SIGNIN_ROWS, "memory")
-FULL, QUICK = Effort(pairs=7, seconds=4, warm_up_s=10), Effort(pairs=1, seconds=2, warm_up_s=2)
+FULL, QUICK = Effort(pairs=7, seconds=4, warm_up_s=10), Effort(pairs=1, seconds=2, warm_up_s=4)
 SIGNINS, QUICK_SIGNINS = 10_000, 200
 
 
@@ -53,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    told = {"at": datetime.now(UTC).isoformat(), "machine": _machine(), "arguments": vars(args)}
+    told: dict[str, object] = {"at": datetime.now(UTC).isoformat(), "machine": _machine(), "arguments": vars(args)}
     told["figures"] = [document(figure) for figure in figures]
     (ROOT / "bench.json").write_text(json.dumps(told, indent=1, default=str) + "\n")
     print(table(figures))
@@ -82,31 +85,33 @@ def _measure(args: argparse.Namespace, folder: Path) -> list[Figure]:
     if args.pairs is not None:
         effort = Effort(args.pairs, effort.seconds, effort.warm_up_s)
     figures: list[Figure] = []
-    # Memory first: a server of its own that nothing else has warmed, alone on its core.
+    rows = [row for row in ROWS if row.name in wanted]
+    if rows:
+        with deployments(kinds, folder / "protocol") as ours, _rivals(folder) as (peer, floor):
+            sides = Sides(peer, floor, ours, folder)
+            for row in rows:
+                figures += _guarded(row.name, partial(compare, row, sides, effort, say))
+    names = [name for name in SIGNIN_ROWS if name in wanted]
+    if names:
+        with deployments(kinds, folder / "signin") as ours:
+            for name, each in product(names, ours):
+                figures += _guarded(name, partial(_signin, name, each, effort))
     if "memory" in wanted:
         signins = args.signins or (QUICK_SIGNINS if args.quick else SIGNINS)
         for kind in kinds:
-            figures += _with_deployments((kind,), folder / "memory", lambda ours: measure_memory(ours[0], signins, say))
-    rows = [row for row in ROWS if row.name in wanted]
-    signin_rows = [name for name in SIGNIN_ROWS if name in wanted]
-    if not rows and not signin_rows:
-        return figures
-
-    def all_rows(ours: Sequence[Deployment]) -> list[Figure]:
-        found = _protocol(rows, ours, folder, effort) if rows else []
-        return found + [figure for name in signin_rows for each in ours for figure in _signin(name, each, effort)]
-
-    return _with_deployments(kinds, folder / "speed", all_rows) + figures
+            # A server of its own, which nothing has warmed.
+            with deployments((kind,), folder / "memory") as ours:
+                figures += _guarded("memory", partial(measure_memory, ours[0], signins, say))
+    return figures
 
 
-def _protocol(rows: Sequence[object], ours: Sequence[Deployment], folder: Path, effort: Effort) -> list[Figure]:
-    with ExitStack() as running:
-        peer, floor = start_peer(folder), None
-        running.callback(peer.program.stop)
-        floor = start_floor(folder)
-        running.callback(floor.program.stop)
-        sides = Sides(peer, floor, ours, folder)
-        return [figure for row in ROWS if row in rows for figure in compare(row, sides, effort, say)]
+def _guarded(row: str, work: Callable[[], list[Figure]]) -> list[Figure]:
+    """What `work` finds; where it fails, that is the row's figure, and the other rows go on."""
+    try:
+        return work()
+    except (BenchmarkFailed, OSError, subprocess.SubprocessError) as failure:
+        say(f"  {row}: {failure}")
+        return [Figure(row=row, database="", what="not measured", value=0, fault=str(failure)[:200])]
 
 
 def _signin(name: str, ours: Deployment, effort: Effort) -> list[Figure]:
@@ -119,10 +124,19 @@ def _signin(name: str, ours: Deployment, effort: Effort) -> list[Figure]:
             return [measure_overload(ours)]
 
 
-def _with_deployments(
-    kinds: Sequence[DatabaseKind], folder: Path, work: Callable[[Sequence[Deployment]], list[Figure]]
-) -> list[Figure]:
-    """What `work` finds on new deployments; all that was started is stopped when it ends."""
+@contextmanager
+def _rivals(folder: Path) -> Iterator[tuple[Rival, Rival]]:
+    with ExitStack() as running:
+        peer = start_peer(folder)
+        running.callback(peer.program.stop)
+        floor = start_floor(folder)
+        running.callback(floor.program.stop)
+        yield peer, floor
+
+
+@contextmanager
+def deployments(kinds: Sequence[DatabaseKind], folder: Path) -> Iterator[Sequence[Deployment]]:
+    """New deployments of ours, one a kind; all that was started is stopped at the end."""
     with ExitStack() as running:
         ours = []
         for kind in kinds:
@@ -133,7 +147,7 @@ def _with_deployments(
             deployment = start_deployment(kind, folder / kind, url)
             running.callback(deployment.program.stop)
             ours.append(deployment)
-        return work(ours)
+        yield ours
 
 
 def _machine() -> dict[str, object]:

@@ -1,5 +1,6 @@
 """Feed entries: what must be known at once, written in the transaction of the change that caused it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -7,12 +8,8 @@ from enum import StrEnum
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from base.clock import to_micros
 from base.ids import new_id
-from base.statements import Insert, Row, insert_into
 from feed.tables import feed
-
-INSERT_ENTRY = insert_into(feed, leave_out=("seq",))
 
 
 class Kind(StrEnum):
@@ -38,22 +35,21 @@ class Entry:
 
 async def publish(db: AsyncConnection, entry: Entry, *, now: datetime) -> None:
     """Writes one unnumbered entry in the caller's transaction."""
-    await db.execute(
-        insert(feed).values(
-            id=new_id(now),
-            kind=entry.kind.value,
-            subject=entry.subject,
-            not_before=entry.not_before,
-            expires_at=entry.expires_at,
-            created_at=now,
-        )
-    )
+    await publish_all(db, [entry], now=now)
 
 
-def entry_row(entry: Entry, *, now: datetime) -> tuple[Insert, Row]:
-    """One entry as a row for a `base.statements.Unit`."""
-    not_before = None if entry.not_before is None else to_micros(entry.not_before)
-    values: Row = (
-        new_id(now), entry.kind.value, entry.subject, not_before, to_micros(entry.expires_at), to_micros(now),
-    )  # fmt: skip
-    return INSERT_ENTRY, values
+async def publish_all(db: AsyncConnection, entries: Sequence[Entry], *, now: datetime) -> None:
+    """Writes unnumbered entries, all in one statement, in the caller's transaction."""
+    rows = [
+        {
+            "id": new_id(now),
+            "kind": entry.kind.value,
+            "subject": entry.subject,
+            "not_before": entry.not_before,
+            "expires_at": entry.expires_at,
+            "created_at": now,
+        }
+        for entry in entries
+    ]
+    if rows:
+        await db.execute(insert(feed), rows)

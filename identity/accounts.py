@@ -1,6 +1,7 @@
 """People: made, found, listed, and moved between states."""
 
 import secrets
+import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 from typing import cast
@@ -15,7 +16,7 @@ from base.ids import PERSON, new_id, show_id
 from base.secret_values import b64url
 from identity import passwords, revocation
 from identity.errors import Refused
-from identity.names import EmailAddress, InvalidName, normalise_email, normalise_username
+from identity.names import MAX_USERNAME_LENGTH, EmailAddress, InvalidName, normalise_email, normalise_username
 from identity.person_values import Email, NewPerson, Person
 from identity.profiles import check_profile
 from identity.services import Services
@@ -103,7 +104,7 @@ async def _insert_person(
         insert(people).values(
             id=person_id,
             sub=_new_sub(),
-            username=new.username.strip() if new.username else None,
+            username=_shown_username(new.username),
             username_key=username_key,
             state="active",
             is_admin=new.is_admin,
@@ -113,6 +114,13 @@ async def _insert_person(
             version=1,
         )
     )
+
+
+def _shown_username(typed: str | None) -> str | None:
+    shown = unicodedata.normalize("NFC", typed or "").strip()
+    if len(shown) > MAX_USERNAME_LENGTH:
+        raise Refused("username", f"at most {MAX_USERNAME_LENGTH} characters, accents counted as they are typed")
+    return shown or None
 
 
 def _new_sub() -> str:
@@ -200,7 +208,7 @@ async def set_person_state(
 
     Raises Refused for an unknown account, a deleted one, and for the last active administrator (S43).
     """
-    query = select(people.c.state, people.c.is_admin).where(people.c.id == person_id).with_for_update()
+    query = select(people.c.state, people.c.is_admin).where(people.c.id == person_id).with_for_update(key_share=True)
     row = (await db.execute(query)).first()
     if row is None:
         raise Refused("person", "there is no such account")
@@ -229,6 +237,6 @@ async def _has_other_admin(db: AsyncConnection, person_id: bytes) -> bool:
     query = (
         select(people.c.id)
         .where(people.c.is_admin.is_(True), people.c.state == "active", people.c.id != person_id)
-        .with_for_update()
+        .with_for_update(key_share=True)
     )
     return (await db.execute(query)).first() is not None

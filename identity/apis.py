@@ -54,11 +54,13 @@ async def create_api(
         check_scope(scope)
         if scope in STANDARD_SCOPES or scope in SERVER_SCOPES:
             raise Refused("scope", f"{scope} belongs to the server itself")
+    if name is not None and not (1 <= len(name) <= 128 and name.isprintable()):
+        raise Refused("name", "an API's name has 1 to 128 printable characters")
     if access_token_ttl_s is not None and not 30 <= access_token_ttl_s <= 86400:
         raise Refused("access_token_ttl_s", "an access token lives 30 to 86400 seconds")
     if await find_api(db, identifier):
         raise Refused("identifier", f"there is already an API {identifier}")
-    api = Api(identifier, name or identifier, dict(scopes), access_token_ttl_s)
+    api = Api(identifier, name or identifier[:128], dict(scopes), access_token_ttl_s)
     await db.execute(
         insert(apis).values(
             id=new_id(now),

@@ -72,6 +72,12 @@ class Catalogue:
         self._revision = revision
 
 
+async def is_registered(db: AsyncConnection, client_id: str) -> bool:
+    """Whether a client is there now, and stays until the caller's transaction ends: memory may be a moment behind."""
+    query = select(clients.c.client_id).where(clients.c.client_id == client_id)
+    return (await db.execute(query.with_for_update(read=True, key_share=True))).first() is not None
+
+
 async def load_clients(db: AsyncConnection) -> list[Client]:
     """Every client with its secrets, oldest first."""
     kept: dict[str, list[ClientSecret]] = {}

@@ -87,15 +87,16 @@ async def _add(
     device_id = new_id(now)
     label = label_of(origin.user_agent)
     await db.execute(
-        insert(devices).values(
-            id=device_id,
-            person_id=person_id,
-            cookie_digest=cookie_digest,
-            label=label,
-            created_at=now,
-            last_seen_at=now,
-            version=1,
-        )
+        insert(devices),
+        {
+            "id": device_id,
+            "person_id": person_id,
+            "cookie_digest": cookie_digest,
+            "label": label,
+            "created_at": now,
+            "last_seen_at": now,
+            "version": 1,
+        },
     )
     actor = show_id(PERSON, person_id)
     event = Event(

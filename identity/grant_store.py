@@ -111,8 +111,12 @@ _REFRESH = Statement(
         f"UPDATE grants {_TURN.format(p=':')} WHERE {_TURN_IF.format(p=':')}"
         f"{_ALIVE.format(g='grants', now=':now')} RETURNING refresh_number",
     ),
-    f"UPDATE grants {_TURN.format(p='input.')} FROM input WHERE {_TURN_IF.format(p='input.')}"
-    f"{_ALIVE.format(g='grants', now='input.now')} RETURNING n, grants.refresh_number",
+    # Several may ask with the same token at once: it turns once, and all of them have the same successor.
+    ", chosen AS (SELECT DISTINCT ON (id, number, next_number) * FROM input ORDER BY id, number, next_number, n),"
+    f" turned AS (UPDATE grants {_TURN.format(p='chosen.')} FROM chosen WHERE {_TURN_IF.format(p='chosen.')}"
+    + _ALIVE.format(g="grants", now="chosen.now")
+    + " RETURNING chosen.id, chosen.number, chosen.next_number)"
+    " SELECT input.n, input.next_number FROM input JOIN turned USING (id, number, next_number)",
 )
 
 _FIND_REVOKED = Statement(

@@ -221,6 +221,8 @@ async def rotate_key(
     """
     if alg not in ALGORITHMS:
         raise Refused("alg", f"expected one of {', '.join(ALGORITHMS)}")
+    # Whoever else changes keys waits here, and then sees what this transaction did.
+    await touch(db, "keys")
     keys = {key.state: key for key in await list_keys(db) if key.alg == alg}
     following = keys.get("next")
     if following is None or following.created_at + times.publish_before > now:
@@ -248,6 +250,7 @@ async def revoke_key(
 
     Where it was the active one the next key signs from now on, published long enough or not: an emergency.
     """
+    await touch(db, "keys")
     keys = await list_keys(db)
     found = next((key for key in keys if key.kid == kid), None)
     if found is None or found.state == "revoked":
@@ -261,7 +264,6 @@ async def revoke_key(
     if found.state == "active" and following is not None:
         await _set_state(db, emitter, following, "active", now=now, actor=actor, origin=origin)
     await ensure_keys(db, sealer, emitter, now=now)
-    await touch(db, "keys")
 
 
 async def _set_state(

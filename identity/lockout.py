@@ -4,17 +4,66 @@ A counter is raised *before* a proof is looked at, by one conditional statement,
 however many arrive at once, at most as many as the limit are looked at.
 """
 
+# ruff: noqa: S608 - statements are put together from constants of this file; values travel as parameters
+
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import cast
 
-from sqlalchemy import case, delete, literal, or_, update
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import case, delete, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.emit import Emitter
-from base.tables import Instant
+from base.clock import from_micros, to_micros
+from base.database import Database
+from base.statements import Row, Statement, Unit
 from identity.tables import lockouts
+
+# The count starts afresh where the door was closed and has opened again, or where the failures are old.
+_KEPT = "CASE WHEN l.until <= {now} OR l.first_at <= {lapsed} THEN 0 ELSE l.failures END"
+_FIRST_AT = "CASE WHEN l.until <= {now} OR l.first_at <= {lapsed} THEN {now} ELSE l.first_at END"
+_SQLITE = {"now": ":now", "lapsed": ":lapsed"}
+_POSTGRES = {"now": "excluded.first_at", "lapsed": "(SELECT lapsed FROM asked WHERE asked.key = l.key)"}
+
+# On PostgreSQL a group may hold several reservations of one counter: `asked` joins them, and each gets its number.
+_RESERVE = Statement(
+    "reserve",
+    (("key", "bytea"), ("now", "bigint"), ("lapsed", "bigint"), ("until", "bigint"), ("most", "integer")),
+    (
+        f"""
+        INSERT INTO lockouts AS l (key, failures, first_at, until)
+        VALUES (:key, 1, :now, CASE WHEN 1 >= :most THEN :until END)
+        ON CONFLICT (key) DO UPDATE SET
+            failures = 1 + {_KEPT.format(**_SQLITE)},
+            first_at = {_FIRST_AT.format(**_SQLITE)},
+            until = CASE WHEN 1 + {_KEPT.format(**_SQLITE)} >= :most THEN :until END
+        WHERE l.until IS NULL OR l.until <= :now
+        RETURNING failures, until
+        """,
+    ),
+    f"""
+    , placed AS (
+        SELECT n, key, row_number() OVER (PARTITION BY key ORDER BY n) AS place,
+            count(*) OVER (PARTITION BY key) AS together, until, most FROM input
+    ), asked AS (
+        SELECT key, count(*)::integer AS together, max(now) AS now, max(lapsed) AS lapsed, max(until) AS until,
+            max(most) AS most FROM input GROUP BY key
+    ), counted AS (
+        INSERT INTO lockouts AS l (key, failures, first_at, until)
+        SELECT key, together, now, CASE WHEN together >= most THEN until END FROM asked
+        ON CONFLICT (key) DO UPDATE SET
+            failures = excluded.failures + {_KEPT.format(**_POSTGRES)},
+            first_at = {_FIRST_AT.format(**_POSTGRES)},
+            until = (SELECT CASE WHEN excluded.failures + {_KEPT.format(**_POSTGRES)} >= asked.most THEN asked.until END
+                FROM asked WHERE asked.key = l.key)
+        WHERE l.until IS NULL OR l.until <= excluded.first_at
+        RETURNING l.key, l.failures
+    )
+    SELECT n, (failures - together + place)::integer,
+        CASE WHEN failures - together + place = most THEN placed.until END
+    FROM placed JOIN counted USING (key) WHERE failures - together + place <= most
+    """,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,28 +91,18 @@ def unknown_key(emitter: Emitter, typed: str) -> bytes:
 
 
 async def reserve(
-    db: AsyncConnection, key: bytes, *, limit: int, duration: timedelta, now: datetime
+    database: Database, key: bytes, *, limit: int, duration: timedelta, now: datetime
 ) -> Reservation | None:
-    """A place for one proof, or None while the door is closed.
+    """A place for one proof, durable, or None while the door is closed.
 
     Failures older than `duration` no longer count, and a door that was closed opens with a fresh count.
     """
-    insert = sqlite_insert if db.dialect.name == "sqlite" else postgres_insert
-    lapsed = or_(lockouts.c.until <= now, lockouts.c.first_at <= now - duration)
-    counted = case((lapsed, 1), else_=lockouts.c.failures + 1)
-    until = now + duration
-    first = insert(lockouts).values(key=key, failures=1, first_at=now, until=until if limit <= 1 else None)
-    statement = first.on_conflict_do_update(
-        index_elements=[lockouts.c.key],
-        set_={
-            "failures": counted,
-            "first_at": case((lapsed, literal(now, Instant)), else_=lockouts.c.first_at),
-            "until": case((counted >= limit, literal(until, Instant)), else_=None),
-        },
-        where=or_(lockouts.c.until.is_(None), lockouts.c.until <= now),
-    ).returning(lockouts.c.failures, lockouts.c.until)
-    row = (await db.execute(statement)).first()
-    return None if row is None else Reservation(key, row.failures, row.until)
+    params: Row = (key, to_micros(now), to_micros(now - duration), to_micros(now + duration), limit)
+    row = await database.write(Unit(_RESERVE, params))
+    if row is None:
+        return None
+    failures, until = cast(tuple[int, int | None], row)
+    return Reservation(key, failures, None if until is None else from_micros(until))
 
 
 async def release(db: AsyncConnection, key: bytes) -> None:
@@ -71,7 +110,9 @@ async def release(db: AsyncConnection, key: bytes) -> None:
     await db.execute(delete(lockouts).where(lockouts.c.key == key))
 
 
-async def give_back(db: AsyncConnection, reservation: Reservation) -> None:
+async def give_back(db: AsyncConnection, reservation: Reservation, *, limit: int) -> None:
     """Undoes one reservation whose proof was never looked at."""
-    undone = update(lockouts).where(lockouts.c.key == reservation.key, lockouts.c.failures > 0)
-    await db.execute(undone.values(failures=lockouts.c.failures - 1, until=None))
+    counted = lockouts.c.failures
+    undone = update(lockouts).where(lockouts.c.key == reservation.key, counted > 0)
+    # A group of reservations may have counted beyond the limit; nobody was let in by those.
+    await db.execute(undone.values(failures=case((counted > limit, limit), else_=counted) - 1, until=None))

@@ -69,6 +69,9 @@ def _is_usable(uri: str) -> bool:
 
 
 def origin_of_uri(uri: str) -> str | None:
-    """The web origin of an http(s) URI (`https://app.example`), None for a private scheme."""
+    """The web origin of an http(s) URI as browsers write it (`https://app.example`), None for a private scheme."""
     parts = urlsplit(uri)
-    return f"{parts.scheme}://{parts.netloc}" if parts.scheme in ("http", "https") else None
+    if parts.scheme not in ("http", "https"):
+        return None
+    usual = ":443" if parts.scheme == "https" else ":80"
+    return f"{parts.scheme}://{parts.netloc.lower().removesuffix(usual)}"

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit.catalogue import GRANT_ENDED, LOGIN_CONSENT_WITHDRAWN, SESSION_ENDED, SESSIONS_ENDED, TOKEN_REVOKED
 from audit.record import Event, Origin
 from base.ids import GRANT, PERSON, SESSION, show_id
-from feed.entries import Entry, Kind, publish
+from feed.entries import Entry, Kind, publish, publish_all
 from identity.catalogue import touch
 from identity.services import Services
 from identity.tables import clients, consents, grants, people, revoked_tokens, sessions
@@ -199,17 +199,20 @@ async def _end_grants(
 ) -> None:
     change = update(grants).where(which, grants.c.ended_at.is_(None)).values(ended_at=now, ended_why=why)
     returned = change.returning(grants.c.id, grants.c.person_id, grants.c.client_id, grants.c.session_id)
-    for grant_id, person_id, client_id, session_id in (await db.execute(returned)).all():
-        shown = show_id(GRANT, grant_id)
-        await publish(db, Entry(Kind.GRANT, shown, now + LONGEST_TOKEN), now=now)
-        event = Event(
+    ended = (await db.execute(returned)).all()
+    entries = [Entry(Kind.GRANT, show_id(GRANT, row.id), now + LONGEST_TOKEN) for row in ended]
+    await publish_all(db, entries, now=now)
+    events = [
+        Event(
             type=GRANT_ENDED,
             actor=actor,
-            subject=show_id(PERSON, person_id),
-            person=person_id,
-            client_id=client_id,
-            session_id=session_id,
+            subject=show_id(PERSON, row.person_id),
+            person=row.person_id,
+            client_id=row.client_id,
+            session_id=row.session_id,
             origin=origin,
-            data={"grant": shown, "why": why},
+            data={"grant": show_id(GRANT, row.id), "why": why},
         )
-        await services.emitter.emit(db, event, now=now)
+        for row in ended
+    ]
+    await services.emitter.emit_all(db, events, now=now)

@@ -99,14 +99,15 @@ async def start_session(
     """A new session of a person who has just proven who they are."""
     session_id, cookie = new_id(now), new_secret(COOKIE)
     await db.execute(
-        insert(sessions).values(
-            id=session_id,
-            digest=digest(cookie),
-            person_id=person_id,
-            device_id=device_id,
-            created_at=now,
+        insert(sessions),
+        {
+            "id": session_id,
+            "digest": digest(cookie),
+            "person_id": person_id,
+            "device_id": device_id,
+            "created_at": now,
             **_limits(services, now),
-        )
+        },
     )
     await _store_proofs(db, session_id, proofs, now)
     actor = show_id(PERSON, person_id)
@@ -164,4 +165,4 @@ def _limits(services: Services, now: datetime) -> dict[str, datetime]:
 async def _store_proofs(db: AsyncConnection, session_id: bytes, proofs: Sequence[Proof], now: datetime) -> None:
     for proof in proofs:
         row = {"id": new_id(now), "session_id": session_id, "method": proof.method, "at": proof.at}
-        await db.execute(insert(session_proofs).values(**row))
+        await db.execute(insert(session_proofs), row)

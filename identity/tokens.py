@@ -124,7 +124,7 @@ def verify_own_token(
     try:
         payload = jws.deserialize_compact(token, known[0], algorithms=[known[1]]).payload
         claims = msgspec.json.decode(payload, type=_Claims)
-    except (JoseError, ValueError, msgspec.MsgspecError):
+    except (JoseError, ValueError, RecursionError, msgspec.MsgspecError):
         return None
     expires = claims.get("exp")
     if claims.get("iss") != expected_issuer or not isinstance(expires, int):
@@ -136,7 +136,7 @@ def _decode_part(text: str) -> _Claims | None:
     try:
         raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
         return msgspec.json.decode(raw, type=_Claims) if b64url(raw) == text else None
-    except (ValueError, binascii.Error, msgspec.MsgspecError):
+    except (ValueError, RecursionError, binascii.Error, msgspec.MsgspecError):
         return None
 
 

@@ -47,9 +47,16 @@ class AuthorizeRequest:
     acr_values: tuple[str, ...] = ()
     essential_acr: tuple[str, ...] = ()
     claims: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    # The scopes that the claims asked for one by one belong to: consent is about them too.
+    claim_scopes: tuple[str, ...] = ()
     hint_sub: str | None = None
     # A redirect URI was left out of the request, so the token request may leave it out too (RFC 6749 §4.1.3).
     redirect_uri_given: bool = True
+
+    @property
+    def asked_scopes(self) -> tuple[str, ...]:
+        """All that the person is asked for."""
+        return tuple(dict.fromkeys(self.scope + self.claim_scopes))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -98,7 +99,7 @@ def _dispatch(exact: Mapping[str, ASGIApp], router: ASGIApp) -> ASGIApp:
 
 def _sends_hsts(issuer: str) -> bool:
     # On localhost it would reach every other program that a developer runs there over plain http.
-    return issuer.startswith("https://") and not issuer.startswith("https://localhost")
+    return issuer.startswith("https://") and urlsplit(issuer).hostname != "localhost"
 
 
 def _register_gauges(

@@ -161,7 +161,7 @@ class _Answer:
             # The list may be a constant that many answers share, so a new one is made.
             headers = [*given, *self._extra]
             if b"content-security-policy" not in names:
-                headers += _PLAIN_HEADERS
+                headers += [header for header in _PLAIN_HEADERS if header[0] not in names]
             if b"x-content-type-options" not in names:
                 headers.append(_NOSNIFF)
             if b"cache-control" not in names:

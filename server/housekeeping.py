@@ -22,7 +22,7 @@ Rule = tuple[Table, ColumnElement[bool]]
 
 def expired(now: datetime) -> Iterator[Rule]:
     """What may go at this moment, in this order: grants before the sessions that they hang on."""
-    yield attempts, attempts.c.expires_at < now - DAY
+    yield attempts, attempts.c.expires_at < now
     yield single_use, single_use.c.expires_at < now - DAY
     yield revoked_tokens, revoked_tokens.c.expires_at < now - DAY
     yield feed, feed.c.expires_at < now - DAY
@@ -32,6 +32,8 @@ def expired(now: datetime) -> Iterator[Rule]:
     bound = exists().where(sessions.c.id == grants.c.session_id, old_session)
     yield grants, or_(grants.c.ended_at < now - KEPT, and_(grants.c.offline.is_(False), bound))
     yield grants, grants.c.refresh_expires_at < now - KEPT
+    # Its code was never redeemed.
+    yield grants, and_(grants.c.refresh_key.is_(None), grants.c.offline, grants.c.created_at < now - KEPT)
     yield sessions, and_(old_session, ~_has_bound_grant())
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, ValidationError
 
@@ -127,7 +128,9 @@ class Settings(Group):
     @property
     def has_demo(self) -> bool:
         """Whether the demo is served."""
-        return self.demo == "on" or (self.demo == "auto" and all(address.is_loopback for address in self.listen))
+        # A loopback address behind a public proxy is public, and the issuer says so.
+        is_local = urlsplit(self.issuer).hostname == "localhost" and all(item.is_loopback for item in self.listen)
+        return self.demo == "on" or (self.demo == "auto" and is_local)
 
     def for_identity(self) -> IdentitySettings:
         """What the identity rooms are told."""

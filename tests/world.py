@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -30,9 +30,13 @@ from identity.person_values import NewPerson, Person
 from identity.services import Services
 from identity.sessions import start_session
 from identity.values import Proof
+from policy.decide import decide
+from policy.values import Decision, SigninFacts
 from server.app import App, build
 from server.composition import open_services
 from server.settings import Settings, load_settings
+
+__all__ = ["Answer", "CreatedClient", "MovableClock", "World", "open_world", "pkce"]
 
 ISSUER = "https://id.example.com"
 CALLBACK = "https://app.example.com/callback"
@@ -97,10 +101,12 @@ class World:
         assert person is not None
         return person
 
-    async def client(
-        self, *, api_scopes: tuple[str, ...] = ("orders:read", "orders:write"), **asked: object
-    ) -> CreatedClient:
-        """An application for every grant, with the standard scopes and the API `API`; parts can be asked for otherwise."""
+    async def client(self, **asked: object) -> CreatedClient:
+        """An application for every grant, with the standard scopes and the API `API`; parts can be asked otherwise.
+
+        `api_scopes` are the scopes that it may ask for there.
+        """
+        api_scopes = msgspec.convert(asked.pop("api_scopes", ("orders:read", "orders:write")), tuple[str, ...])
         parts: dict[str, object] = {
             "name": "Orders",
             "grants": ("authorization_code", "refresh_token"),
@@ -163,7 +169,6 @@ class World:
         self,
         client: CreatedClient,
         *,
-        browser: httpx2.AsyncClient | None = None,
         path: str = "/oauth/token",
         **form: str,
     ) -> httpx2.Response:
@@ -172,7 +177,9 @@ class World:
         auth = httpx2.BasicAuth(client_id, secret or "") if client.client.auth_method == "client_secret_basic" else None
         if auth is None:
             form = {"client_id": client_id, **({"client_secret": secret} if secret else {}), **form}
-        async with browser or self.browser() as caller:
+        async with self.browser() as caller:
+            if auth is None:
+                return await caller.post(path, data=form)
             return await caller.post(path, data=form, auth=auth)
 
     async def redeem(self, client: CreatedClient, answer: Answer, **form: str) -> httpx2.Response:
@@ -193,7 +200,8 @@ class World:
             answer = await self.authorize(browser, client, **params)
         response = await self.redeem(client, answer)
         assert response.status_code == 200, response.text
-        return response.json()
+        tokens: dict[str, str] = response.json()
+        return tokens
 
     async def refresh(self, client: CreatedClient, token: str, **form: str) -> httpx2.Response:
         """The token endpoint's answer to a refresh token."""
@@ -203,7 +211,7 @@ class World:
         """What introspection says of a token."""
         response = await self.token(client, path="/oauth/introspect", token=token)
         assert response.status_code == 200, response.text
-        return response.json()
+        return msgspec.json.decode(response.content, type=dict[str, object])
 
     async def userinfo(self, access_token: str) -> httpx2.Response:
         """The userinfo endpoint's answer to a bearer."""
@@ -249,20 +257,34 @@ def _request_of(browser: httpx2.AsyncClient):  # type: ignore[no-untyped-def]
 
 @asynccontextmanager
 async def open_world(
-    database_url: str, folder: Path, *, redis_url: str | None = None, **settings: str
+    database_url: str,
+    folder: Path,
+    *,
+    redis_url: str | None = None,
+    clock: MovableClock | None = None,
+    policy: Callable[[SigninFacts], Decision] = decide,
+    refusal_deadline: timedelta | None = None,
+    **settings: str,
 ) -> AsyncIterator[World]:
-    """A deployment over a migrated database; `settings` are environment names without `OSTIARY_`, in lower case."""
+    """A deployment over a migrated database; `settings` are environment names without `OSTIARY_`, in lower case.
+
+    Several over one database are several processes of one deployment, as far as they can be without sockets.
+    """
     environment = {
         "OSTIARY_ISSUER": ISSUER,
         "OSTIARY_DATABASE_URL": database_url,
         "OSTIARY_DATA_DIR": str(folder),
         "OSTIARY_LOG__ACCESS": "false",
+        "OSTIARY_DEMO": "on",
         **({"OSTIARY_REDIS_URL": redis_url} if redis_url else {}),
         **{f"OSTIARY_{name.upper()}": value for name, value in settings.items()},
     }
-    clock = MovableClock()
+    clock = clock or MovableClock()
     loaded: Settings = load_settings(environ=environment).settings
-    async with open_services(loaded, (MASTER_KEY,), hashing=CHEAPEST, clock=clock) as services:
+    async with open_services(loaded, (MASTER_KEY,), hashing=CHEAPEST, clock=clock) as opened:
+        services = replace(opened, decide=policy)
+        if refusal_deadline is not None:
+            services = replace(services, settings=replace(opened.settings, refusal_deadline=refusal_deadline))
         yield World(services, build(loaded, services), clock)
 
 

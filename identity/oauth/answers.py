@@ -51,5 +51,5 @@ def send_back(
     joint = "&" if "?" in redirect_uri else "?"
     # 303, so that a form's POST is never repeated at the application (S8).
     location = redirect_uri + joint + urlencode(fields)
-    headers = {"Location": location, "Cache-Control": "no-store", "Referrer-Policy": "same-origin"}
+    headers = {"Location": location, "Cache-Control": "no-store"}
     return Response(status_code=303, headers=headers)

@@ -9,7 +9,6 @@ from audit.catalogue import LOGIN_REFUSED
 from audit.record import Event
 from base.forms import Form, FormRefused, parse_form
 from base.request import read_form
-from base.statements import Unit
 from identity.oauth.answers import send_back
 from identity.oauth.authorize_checks import (
     RESPONSE_MODES,
@@ -20,14 +19,12 @@ from identity.oauth.authorize_checks import (
     trust_request,
 )
 from identity.oauth.errors import OAuthError, UntrustedRequest
+from identity.refusal_events import record_refusal
 from identity.services import Services, origin_of
 from identity.signin import flow
 from identity.tokens import ID_TYPE, verify_own_token
 
 MAX_QUERY_CHARS = 16_000
-# Refused requests from one address in a minute that are kept as events.
-MAX_RECORDED = 30
-WINDOW_S = 60
 
 
 class Authorize:
@@ -94,29 +91,25 @@ class Authorize:
         return self._services.pages.error(request, 400, "This sign-in link does not work", message)
 
     async def _record(self, request: Request, reason: str, *, client_id: str | None) -> None:
-        services, now, origin = self._services, self._services.clock(), origin_of(request)
-        verdict = await services.rates.hit(
-            f"authorize-refused:{origin.address}", limit=MAX_RECORDED, window_s=WINDOW_S, now=now
-        )
-        if not verdict.allowed:
-            # Anyone may send such requests: the log tells of this address already, and cannot be filled from it.
-            return
         event = Event(
             type=LOGIN_REFUSED,
             actor="anonymous",
             outcome="denied",
             client_id=client_id,
-            origin=origin,
+            origin=origin_of(request),
             data={"reason": reason},
         )
-        await services.database.write(Unit(rows=(await services.emitter.row(event, now=now),)))
+        await record_refusal(self._services, event)
 
 
 async def _read(request: Request) -> Form:
     """The parameters, from the query of a GET or the body of a POST; raises FormRefused."""
     if request.method == "POST":
         return await read_form(request)
-    return parse_form(request.scope["query_string"])
+    query: bytes = request.scope["query_string"]
+    if len(query) > MAX_QUERY_CHARS:
+        raise FormRefused(f"the request is longer than {MAX_QUERY_CHARS} characters")
+    return parse_form(query)
 
 
 def hint_verifier(services: Services) -> VerifyHint:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from base.forms import Form
 from identity.client_values import Client
-from identity.oauth.claims import RequestedClaims, parse_claims
+from identity.oauth.claims import RequestedClaims, limit_claims, parse_claims, scopes_of
 from identity.oauth.errors import OAuthError, UntrustedRequest
 from identity.oauth.pkce import is_challenge
 from identity.oauth.scopes import Access, FindApi, resolve_access
@@ -123,6 +123,8 @@ def check_scope(draft: Draft) -> None:
         issuer=draft.issuer,
         find_api=draft.find_api,
     )
+    if not draft.access.scopes:
+        raise OAuthError("invalid_scope", "scope is missing, and this client has no API to choose for itself")
 
 
 def check_prompt(draft: Draft) -> None:
@@ -147,7 +149,7 @@ def check_max_age(draft: Draft) -> None:
 
 def check_claims(draft: Draft) -> None:
     """The `claims` parameter."""
-    draft.claims = parse_claims(draft.form.get("claims"))
+    draft.claims = limit_claims(parse_claims(draft.form.get("claims")), draft.trusted.client.scopes)
     draft.hint_sub = draft.claims.sub
 
 
@@ -202,6 +204,7 @@ def parse_authorize_request(draft: Draft) -> AuthorizeRequest:
         ui_locales=words["ui_locales"],
         acr_values=words["acr_values"],
         essential_acr=draft.claims.essential_acr,
+        claim_scopes=scopes_of(draft.claims.userinfo + draft.claims.id_token),
         claims={"userinfo": draft.claims.userinfo, "id_token": draft.claims.id_token},
         hint_sub=draft.hint_sub,
     )

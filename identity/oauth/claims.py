@@ -1,8 +1,9 @@
 """What userinfo and ID tokens say of a person: claims by scope and by request (OpenID Connect Core §5.4, §5.5)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
+from msgspec import structs
 
 from identity.oauth.errors import OAuthError
 
@@ -23,6 +24,12 @@ def select_claims(known: Mapping[str, object], scopes: Iterable[str], requested:
     """The claims of `known` that the scopes or an explicit request name; what is not known is left out."""
     wanted = {claim for scope in scopes for claim in BY_SCOPE.get(scope, ())} | (set(requested) & set(SUPPORTED))
     return {claim: value for claim, value in known.items() if claim in wanted and value is not None}
+
+
+def scopes_of(claims: Iterable[str]) -> tuple[str, ...]:
+    """The scopes that these claims belong to."""
+    wanted = set(claims)
+    return tuple(scope for scope, names in BY_SCOPE.items() if not wanted.isdisjoint(names))
 
 
 class RequestedClaims(msgspec.Struct, frozen=True):
@@ -55,6 +62,13 @@ def parse_claims(text: str | None) -> RequestedClaims:
         essential_acr=_essential_acr(places["id_token"].get("acr")),
         sub=sub[0] if sub else None,
     )
+
+
+def limit_claims(asked: RequestedClaims, allowed_scopes: Collection[str]) -> RequestedClaims:
+    """The request without claims of scopes that the client may not ask for: naming a claim is no way around them."""
+    allowed = {claim for scope in allowed_scopes for claim in BY_SCOPE.get(scope, ())}
+    userinfo = tuple(claim for claim in asked.userinfo if claim in allowed)
+    return structs.replace(asked, userinfo=userinfo, id_token=tuple(c for c in asked.id_token if c in allowed))
 
 
 def _wanted_values(request: object) -> tuple[str, ...]:

@@ -82,7 +82,11 @@ async def authenticate_client(services: Services, request: Request, form: Form, 
     """
     headers = request.scope["headers"]
     has_header = any(name == b"authorization" for name, _ in headers)
-    presented = parse_credentials(header(request.scope, b"authorization"), form, has_header=has_header)
+    try:
+        presented = parse_credentials(header(request.scope, b"authorization"), form, has_header=has_header)
+    except OAuthError as error:
+        await _record_failure(services, request, Presented("none", "", None), error.reason, now=now)
+        raise
     client = services.catalogue.find_client(presented.client_id)
     reason = _find_fault(client, presented, now=now)
     if reason is None and client is not None:

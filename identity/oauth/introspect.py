@@ -42,7 +42,7 @@ def _may_see(caller: Client, client_id: str, audience: str) -> bool:
 
 
 def _describe_refresh(services: Services, caller: Client, token: LiveRefreshToken | None) -> dict[str, object]:
-    if token is None or not _may_see(caller, token.grant.client_id, token.grant.audience):
+    if token is None or token.grant.client_id != caller.client_id:
         return {**INACTIVE}
     return {
         "active": True,

@@ -11,6 +11,7 @@ from audit.catalogue import CODE_ISSUED
 from audit.record import Event, Origin
 from base.ids import GRANT, PERSON, new_id, show_id
 from base.secret_values import CODE, digest, new_secret
+from identity.catalogue import is_registered
 from identity.services import Services
 from identity.tables import grants, session_clients, sessions, single_use
 from identity.values import AuthorizeRequest, LiveSession
@@ -33,6 +34,8 @@ async def issue_code(
     still_live = select(sessions.c.id).where(sessions.c.id == session.id, sessions.c.ended_at.is_(None))
     if (await db.execute(still_live.with_for_update(read=True))).first() is None:
         return {"error": "login_required", "error_description": "the session ended"}
+    if not await is_registered(db, authorize.client_id):
+        return {"error": "unauthorized_client", "error_description": "this client was deleted"}
     grant_id = await _start_grant(db, services, authorize, session, now=now)
     code = await _store_code(db, services, authorize, session.person_id, grant_id, now=now)
     actor = show_id(PERSON, session.person_id)

@@ -8,12 +8,12 @@ from starlette.responses import RedirectResponse, Response
 
 from audit.catalogue import LOGOUT_SUCCEEDED
 from audit.record import Event
-from base.cookies import clear_cookie
+from base.cookies import clear_cookie, read_cookie
 from base.forms import Form, FormRefused, parse_form
 from base.ids import PERSON, show_id
 from base.request import read_form
 from identity.client_values import Client
-from identity.form_tokens import form_token, is_own_form
+from identity.form_tokens import comes_from_us, form_token, is_own_form
 from identity.oauth.authorize import hint_verifier
 from identity.redirect_uris import find_redirect_uri
 from identity.revocation import end_session
@@ -47,7 +47,7 @@ def parse_logout(services: Services, form: Form) -> LogoutRequest:
         return LogoutRequest(fields)
     verified = hint_verifier(services)(hint)
     client = verified and services.catalogue.find_client(verified[1])
-    if not verified or not client or form.get("client_id", client.client_id) != client.client_id:
+    if not verified or not client or client.disabled or form.get("client_id", client.client_id) != client.client_id:
         raise LogoutRefused("The application's proof of who is signed in is not valid: id_token_hint.")
     if asked is not None and find_redirect_uri(client.post_logout_redirect_uris, asked) is None:
         raise LogoutRefused("The address to go back to is not registered for this application.")
@@ -68,7 +68,9 @@ class Logout:
             asked = parse_logout(services, form)
         except (FormRefused, LogoutRefused) as refused:
             return services.pages.error(request, 400, "You were not signed out", str(refused))
-        if request.method == "POST" and "form_token" not in form:
+        if request.method == "POST" and (
+            "form_token" not in form or not comes_from_us(request, services.settings.issuer)
+        ):
             # From another site it carries no Lax cookie; the GET that follows does (S9).
             headers = {"Location": f"/oauth/logout?{urlencode(asked.fields)}", "Cache-Control": "no-store"}
             return Response(status_code=303, headers=headers)
@@ -123,5 +125,7 @@ class Logout:
         else:
             locales = asked.fields.get("ui_locales", "").split()
             response = self._services.pages.render(request, "signed_out.html", ui_locales=locales)
-        clear_cookie(response, self._services.settings, "session")
+        if read_cookie(request, self._services.settings, "session") is not None:
+            # A request without the cookie may come from another site, and must not end what it cannot see.
+            clear_cookie(response, self._services.settings, "session")
         return response

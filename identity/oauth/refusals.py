@@ -3,14 +3,14 @@
 from audit.catalogue import TOKEN_REFUSED, TOKEN_REUSED
 from audit.record import Event
 from base.ids import GRANT, PERSON, show_id
-from base.statements import Unit
 from identity.grant_store import Grant
 from identity.oauth.errors import OAuthError
 from identity.oauth.token_request import TokenRequest
+from identity.refusal_events import record_refusal
 from identity.revocation import end_grant
 
 
-async def record_refusal(request: TokenRequest, error: OAuthError, *, grant_type: str) -> None:
+async def record_token_refusal(request: TokenRequest, error: OAuthError, *, grant_type: str) -> None:
     """Keeps the event of a refused token request."""
     event = Event(
         type=TOKEN_REFUSED,
@@ -20,8 +20,7 @@ async def record_refusal(request: TokenRequest, error: OAuthError, *, grant_type
         origin=request.origin,
         data={"error": error.code, "reason": error.reason, "grant_type": grant_type},
     )
-    row = await request.services.emitter.row(event, now=request.now)
-    await request.services.database.write(Unit(rows=(row,)))
+    await record_refusal(request.services, event)
 
 
 async def end_for_reuse(request: TokenRequest, grant: Grant, *, kind: str) -> None:

@@ -7,7 +7,7 @@ from base.request import read_form
 from identity.grant_store import find_grant
 from identity.oauth.client_auth import authenticate_client
 from identity.oauth.errors import OAuthError
-from identity.oauth.refusals import record_refusal
+from identity.oauth.refusals import record_token_refusal
 from identity.oauth.token_request import TokenRequest
 from identity.oauth.token_state import find_live_access_token
 from identity.oauth.wire import Answer, Endpoint, json_answer
@@ -34,7 +34,7 @@ def revocation_endpoint(services: Services) -> Endpoint:
             if not await _revoke_grant(asked, text):
                 await _revoke_access_token(asked, text)
         except OAuthError as error:
-            await record_refusal(asked, error, grant_type="revocation")
+            await record_token_refusal(asked, error, grant_type="revocation")
             raise
         return json_answer(200, {})
 

@@ -8,7 +8,7 @@ from base.request import read_form
 from identity.oauth.client_auth import authenticate_client
 from identity.oauth.errors import OAuthError
 from identity.oauth.grants import authorization_code, client_credentials, refresh_token
-from identity.oauth.refusals import record_refusal
+from identity.oauth.refusals import record_token_refusal
 from identity.oauth.token_request import TokenRequest
 from identity.oauth.wire import Answer, Endpoint, json_answer
 from identity.services import Services, origin_of
@@ -34,7 +34,7 @@ def token_endpoint(services: Services) -> Endpoint:
         try:
             body = await _choose_grant(asked, grant_type)(asked)
         except OAuthError as error:
-            await record_refusal(asked, error, grant_type=grant_type if grant_type in GRANTS else "other")
+            await record_token_refusal(asked, error, grant_type=grant_type if grant_type in GRANTS else "other")
             raise
         return json_answer(200, body)
 

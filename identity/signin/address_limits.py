@@ -8,9 +8,9 @@ WINDOW_S = 900
 
 async def find_wait(services: Services, address: str | None) -> int | None:
     """Seconds to wait before this address may try again, or None where it may try now. Counts the attempt."""
-    network = network_of(address) if address else None
-    if address is None or network is None:
-        return None
+    # Callers without an address (a socket file) share one counter.
+    address = address or "none"
+    network = network_of(address) or "none"
     now, settings = services.clock(), services.settings
     limits = (("address", address, settings.address_attempts), ("network", network, settings.network_attempts))
     waits = []

@@ -4,21 +4,45 @@ Every change is one statement that holds only for the version that was read, so 
 tabs take at once, happens once.
 """
 
+# ruff: noqa: S608 - statements are put together from constants of this file; values travel as parameters
+
 from datetime import datetime, timedelta
+from typing import cast
 
 import msgspec
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 
+from base.clock import from_micros, to_micros
 from base.cookies import read_cookie
+from base.database import Database
 from base.ids import new_id
 from base.secret_values import COOKIE, digest, find_digest, new_secret
+from base.statements import Row, Statement
 from identity.services import Services
 from identity.tables import attempts
 from identity.values import AuthorizeRequest, Proof, SigninAttempt
 from policy.values import Decision
-from risk.values import Assessment
+
+_FIELDS = "id, request, person_id, session_id, proofs, decision, consented, created_at, expires_at, version"
+_FIND_ATTEMPT = Statement(
+    "find attempt",
+    (("digest", "bytea"), ("now", "bigint")),
+    (f"SELECT {_FIELDS} FROM attempts WHERE digest = :digest AND finished_at IS NULL AND expires_at > :now",),
+    f"SELECT n, {_FIELDS} FROM input JOIN attempts USING (digest) WHERE finished_at IS NULL AND expires_at > input.now",
+)
+_LOCK_ATTEMPT_SQLITE = text(_FIND_ATTEMPT.sqlite[0])
+_LOCK_ATTEMPT = text(_FIND_ATTEMPT.sqlite[0] + " FOR UPDATE")
+
+_SAVE_ATTEMPT = text(
+    """
+    UPDATE attempts SET digest = COALESCE(:digest, digest), person_id = :person_id, session_id = :session_id,
+        proofs = :proofs, decision = :decision, consented = :consented, finished_at = :finished_at,
+        version = version + 1
+    WHERE id = :id AND version = :version AND finished_at IS NULL RETURNING id
+    """
+)
 
 
 def read_flow(request: Request, services: Services) -> bytes | None:
@@ -50,34 +74,42 @@ async def store_attempt(db: AsyncConnection, attempt: SigninAttempt) -> str:
     return cookie
 
 
-async def find_attempt(
-    db: AsyncConnection, flow_digest: bytes | None, *, now: datetime, lock: bool = False
-) -> SigninAttempt | None:
-    """The unfinished attempt behind a flow cookie, or None.
+async def find_attempt(database: Database, flow_digest: bytes | None, *, now: datetime) -> SigninAttempt | None:
+    """The unfinished attempt behind a flow cookie, or None."""
+    if flow_digest is None:
+        return None
+    row = await database.find(_FIND_ATTEMPT, (flow_digest, to_micros(now)))
+    return None if row is None else _attempt_of(row)
 
-    With `lock` a second step of the same attempt waits for this transaction, and then finds the attempt moved on. On
-    SQLite write transactions take turns anyway.
+
+async def lock_attempt(db: AsyncConnection, flow_digest: bytes | None, *, now: datetime) -> SigninAttempt | None:
+    """The same in a write transaction: a second step of the attempt waits, and then finds it moved on.
+
+    On SQLite write transactions take turns anyway.
     """
     if flow_digest is None:
         return None
-    query = select(attempts).where(
-        attempts.c.digest == flow_digest, attempts.c.finished_at.is_(None), attempts.c.expires_at > now
+    query = _LOCK_ATTEMPT_SQLITE if db.dialect.name == "sqlite" else _LOCK_ATTEMPT
+    row = (await db.execute(query, {"digest": flow_digest, "now": to_micros(now)})).first()
+    return None if row is None else _attempt_of(tuple(row))
+
+
+def _attempt_of(row: Row) -> SigninAttempt:
+    """The attempt in a row of raw values, in the order of `_FIELDS`."""
+    attempt_id, request, person_id, session_id, proofs, decision, consented, created_at, expires_at, version = cast(
+        tuple[bytes, str | None, bytes | None, bytes | None, str, str | None, bool, int, int, int], row
     )
-    row = (await db.execute(query.with_for_update() if lock else query)).first()
-    if row is None:
-        return None
     return SigninAttempt(
-        id=row.id,
-        created_at=row.created_at,
-        expires_at=row.expires_at,
-        request=None if row.request is None else msgspec.convert(row.request, AuthorizeRequest),
-        person_id=row.person_id,
-        session_id=row.session_id,
-        proofs=msgspec.convert(row.proofs, tuple[Proof, ...]),
-        assessment=None if row.assessment is None else msgspec.convert(row.assessment, Assessment),
-        decision=None if row.decision is None else msgspec.convert(row.decision, Decision),
-        consented=row.consented,
-        version=row.version,
+        id=attempt_id,
+        created_at=from_micros(created_at),
+        expires_at=from_micros(expires_at),
+        request=None if request is None else msgspec.json.decode(request, type=AuthorizeRequest),
+        person_id=person_id,
+        session_id=session_id,
+        proofs=msgspec.json.decode(proofs, type=tuple[Proof, ...]),
+        decision=None if decision is None else msgspec.json.decode(decision, type=Decision),
+        consented=bool(consented),
+        version=version,
     )
 
 
@@ -86,21 +118,16 @@ async def save_attempt(db: AsyncConnection, attempt: SigninAttempt, *, flow_cook
 
     With `flow_cookie` the attempt goes on under a new cookie, and the old one leads nowhere.
     """
-    values: dict[str, object] = {
+    decision = None if attempt.decision is None else msgspec.json.encode(attempt.decision).decode()
+    values = {
+        "id": attempt.id,
+        "version": attempt.version,
+        "digest": None if flow_cookie is None else digest(flow_cookie),
         "person_id": attempt.person_id,
         "session_id": attempt.session_id,
-        "proofs": msgspec.to_builtins(attempt.proofs),
-        "decision": None if attempt.decision is None else msgspec.to_builtins(attempt.decision),
+        "proofs": msgspec.json.encode(attempt.proofs).decode(),
+        "decision": decision,
         "consented": attempt.consented,
-        "finished_at": attempt.finished_at,
-        "version": attempt.version + 1,
+        "finished_at": None if attempt.finished_at is None else to_micros(attempt.finished_at),
     }
-    if flow_cookie is not None:
-        values["digest"] = digest(flow_cookie)
-    saved = (
-        update(attempts)
-        .where(attempts.c.id == attempt.id, attempts.c.version == attempt.version, attempts.c.finished_at.is_(None))
-        .values(**values)
-        .returning(attempts.c.id)
-    )
-    return (await db.execute(saved)).first() is not None
+    return (await db.execute(_SAVE_ATTEMPT, values)).first() is not None

@@ -15,10 +15,10 @@ from identity import lockout, passwords, revocation
 from identity.devices import SeenDevice, see_device
 from identity.services import Services
 from identity.sessions import OpenedSession, find_live, renew_session, start_session
-from identity.signin.attempt import find_attempt, save_attempt
+from identity.signin.attempt import lock_attempt
 from identity.signin.flow import Turn, take_turn
 from identity.signin.password_step import Claimed, ProvenPassword
-from identity.tables import people
+from identity.tables import credentials, people
 from identity.values import LiveSession, Proof, SigninAttempt
 from policy.values import Effect, SigninFacts
 
@@ -29,12 +29,15 @@ async def complete_signin(
     """Signs the person in and says where the flow goes; None where the step was taken already or the account ended."""
     now = services.clock()
     async with services.database.transaction() as db:
-        attempt = await find_attempt(db, flow_digest, now=now, lock=True)
-        if attempt is None or not await _is_unchanged(db, proven.person):
+        attempt = await lock_attempt(db, flow_digest, now=now)
+        if not await _is_unchanged(db, proven.person):
+            return None
+        # Also for a step that somebody sent twice: six clicks with the right password must not lock the door.
+        await _settle_password(db, services, proven, now=now, origin=origin)
+        if attempt is None:
             return None
         proof = Proof("pwd", now)
         decision = services.decide(SigninFacts(proven.person.state, frozenset({proof.method})))
-        await _settle_password(db, services, proven, now=now, origin=origin)
         attempt = replace(attempt, person_id=proven.person.id, proofs=(*attempt.proofs, proof), decision=decision)
         if decision.effect is not Effect.ALLOW:
             return await take_turn(db, services, attempt, None, now=now, origin=origin)
@@ -45,10 +48,18 @@ async def complete_signin(
 
 async def _is_unchanged(db: AsyncConnection, person: Claimed) -> bool:
     """Whether the account is still active and has still the same password: both may have changed during the hash."""
-    state = (
-        await db.execute(select(people.c.state).where(people.c.id == person.id).with_for_update(read=True))
-    ).scalar_one_or_none()
-    return state == "active" and await passwords.find_hash(db, person.id) == person.password_hash
+    query = (
+        select(people.c.id)
+        .join(credentials, credentials.c.person_id == people.c.id)
+        .where(
+            people.c.id == person.id,
+            people.c.state == "active",
+            credentials.c.kind == "password",
+            credentials.c.hash == person.password_hash,
+        )
+        .with_for_update(read=True)
+    )
+    return (await db.execute(query)).first() is not None
 
 
 async def _settle_password(
@@ -77,22 +88,13 @@ async def _let_in(
     opened = await open_session(
         db, services, request, person.id, sub=person.sub, device=device, proof=proof, now=now, origin=origin
     )
-    flow_cookie = new_secret(COOKIE)
     attempt = replace(attempt, session_id=opened.session.id)
-    if not await save_attempt(db, attempt, flow_cookie=flow_cookie):
-        raise RuntimeError("an attempt that this transaction has just read must be there to save")
     client_id = attempt.request.client_id if attempt.request else None
     await emit_succeeded(db, services, opened.session, device, client_id, now=now, origin=origin)
-    saved = replace(attempt, version=attempt.version + 1)
-    turn = await take_turn(db, services, saved, opened.session, now=now, origin=origin)
+    turn = await take_turn(db, services, attempt, opened.session, new_cookie=new_secret(COOKIE), now=now, origin=origin)
     if turn is None:
-        return None
-    return replace(
-        turn,
-        flow_cookie=None if turn.ends_flow else flow_cookie,
-        session_cookie=opened.cookie,
-        device_cookie=device.cookie,
-    )
+        raise RuntimeError("an attempt that this transaction holds must be there to save")
+    return replace(turn, session_cookie=opened.cookie, device_cookie=device.cookie)
 
 
 async def emit_succeeded(

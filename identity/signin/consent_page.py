@@ -39,15 +39,14 @@ class ConsentPage:
     async def show(self, request: Request) -> Response:
         """GET /consent: the question, or wherever the flow of this browser has gone."""
         services, now = self._services, self._services.clock()
-        person = None
-        async with services.database.reading() as db:
-            flow = await load_flow(db, services, request, now=now)
-            if flow is not None and flow.session is not None:
-                person = await find_person(db, flow.session.person_id)
+        flow = await load_flow(services, request, now=now)
         if flow is None:
             return await refuse_step(services, request, None, "nothing_under_way")
-        if isinstance(flow.step, Consent) and flow.attempt.request and flow.session and person:
-            return self._question(request, flow, flow.attempt.request, flow.session, person)
+        if isinstance(flow.step, Consent) and flow.attempt.request and flow.session:
+            async with services.database.reading() as db:
+                person = await find_person(db, flow.session.person_id)
+            if person is not None:
+                return self._question(request, flow, flow.attempt.request, flow.session, person)
         if isinstance(flow.step, SignIn):
             return RedirectResponse("/signin", 303)
         return await finish(services, request)
@@ -61,7 +60,7 @@ class ConsentPage:
             form = Form({}, {})
         turn = None
         async with services.database.transaction() as db:
-            flow = await load_flow(db, services, request, now=now, lock=True)
+            flow = await load_flow(services, request, now=now, lock_in=db)
             reason = self._find_fault(request, form, flow)
             if reason is None and flow and flow.attempt.request and flow.session:
                 answer = consent_step.allow if form["decision"] == "allow" else consent_step.deny
@@ -91,7 +90,7 @@ class ConsentPage:
         client = services.catalogue.find_client(authorize.client_id)
         api = services.catalogue.find_api(authorize.audience)
         # Asked again although all was allowed (`prompt=consent`): then all of it is shown.
-        asked = flow.missing or authorize.scope
+        asked = flow.missing or authorize.asked_scopes
         described = api.scopes if api else {}
         back_to = urlsplit(authorize.redirect_uri)
         return services.pages.render(

@@ -31,9 +31,7 @@ async def allow(
     """Remembers what was allowed, and goes on."""
     await consents.remember(db, services, session.person_id, request, session_id=session.id, now=now, origin=origin)
     attempt = replace(flow.attempt, consented=True, person_id=session.person_id, session_id=session.id)
-    if not await save_attempt(db, attempt):
-        raise RuntimeError("an attempt that this transaction holds must be there to save")
-    return await take_turn(db, services, replace(attempt, version=attempt.version + 1), session, now=now, origin=origin)
+    return await take_turn(db, services, attempt, session, now=now, origin=origin)
 
 
 async def deny(
@@ -59,7 +57,7 @@ async def deny(
         client_id=request.client_id,
         session_id=session.id,
         origin=origin,
-        data={"scopes": list(request.scope), "audience": request.audience},
+        data={"scopes": list(request.asked_scopes), "audience": request.audience},
     )
     await services.emitter.emit(db, event, now=now)
     params = {"error": _DENIED.error, "error_description": _DENIED.description}

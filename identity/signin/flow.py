@@ -21,7 +21,14 @@ from identity.oauth.answers import answer
 from identity.oauth.issue import issue_code
 from identity.services import Services, origin_of
 from identity.sessions import find_live, touch_session
-from identity.signin.attempt import find_attempt, new_attempt, read_flow, save_attempt, store_attempt
+from identity.signin.attempt import (
+    find_attempt,
+    lock_attempt,
+    new_attempt,
+    read_flow,
+    save_attempt,
+    store_attempt,
+)
 from identity.signin.next_step import next_step
 from identity.signin.state import Consent, Issue, Refuse, SignIn, Step
 from identity.values import AuthorizeRequest, LiveSession, SigninAttempt
@@ -65,10 +72,10 @@ async def begin(services: Services, request: Request, authorize: AuthorizeReques
     now, origin = services.clock(), origin_of(request)
     attempt = new_attempt(authorize, ttl=services.settings.attempt_ttl, now=now)
     session = await find_live(services, request)
+    step, _ = await look_ahead(services, attempt, session, now=now)
     async with services.database.transaction() as db:
         if session is not None:
             await touch_session(db, services, session.id, now=now)
-        step, _ = await look_ahead(db, services, attempt, session, now=now)
         if isinstance(step, SignIn | Consent):
             turn = Turn(step, authorize, flow_cookie=await store_attempt(db, attempt))
         else:
@@ -77,23 +84,26 @@ async def begin(services: Services, request: Request, authorize: AuthorizeReques
 
 
 async def load_flow(
-    db: AsyncConnection, services: Services, request: Request, *, now: datetime, lock: bool = False
+    services: Services, request: Request, *, now: datetime, lock_in: AsyncConnection | None = None
 ) -> Flow | None:
     """The flow of this browser with its next step, or None where nothing is under way.
 
-    With `lock` (in a write transaction) nobody else takes a step of it until the transaction ends.
+    With `lock_in`, a write transaction, nobody else takes a step of the flow until that ends.
     """
     flow_digest = read_flow(request, services)
-    attempt = await find_attempt(db, flow_digest, now=now, lock=lock)
+    if lock_in is None:
+        attempt = await find_attempt(services.database, flow_digest, now=now)
+    else:
+        attempt = await lock_attempt(lock_in, flow_digest, now=now)
     if flow_digest is None or attempt is None:
         return None
     session = await find_live(services, request)
-    step, missing = await look_ahead(db, services, attempt, session, now=now)
+    step, missing = await look_ahead(services, attempt, session, now=now)
     return Flow(flow_digest, attempt, session, missing, step)
 
 
 async def look_ahead(
-    db: AsyncConnection, services: Services, attempt: SigninAttempt, session: LiveSession | None, *, now: datetime
+    services: Services, attempt: SigninAttempt, session: LiveSession | None, *, now: datetime
 ) -> tuple[Step, tuple[str, ...]]:
     """The next step, and the scopes that are still to be allowed. Changes nothing."""
     request = attempt.request
@@ -102,7 +112,11 @@ async def look_ahead(
         client = services.catalogue.find_client(request.client_id)
         if client is None or client.disabled:
             return CLIENT_GONE, ()
-        missing = await find_missing(db, session.person_id, client, request) if session else request.scope
+        missing = (
+            await find_missing(services.database, session.person_id, client, request)
+            if session
+            else request.asked_scopes
+        )
     return next_step(attempt, session, not missing, now), missing
 
 
@@ -112,13 +126,19 @@ async def take_turn(
     attempt: SigninAttempt,
     session: LiveSession | None,
     *,
+    new_cookie: str | None = None,
     now: datetime,
     origin: Origin,
 ) -> Turn | None:
-    """Where the flow goes now; at its end it is finished here. None where somebody else finished it first."""
-    step, _ = await look_ahead(db, services, attempt, session, now=now)
+    """Stores the attempt and says where the flow goes now; None where somebody else took the step first.
+
+    At the end of the flow the attempt is finished here; before it, it goes on under `new_cookie`, where one is given.
+    """
+    step, _ = await look_ahead(services, attempt, session, now=now)
     if isinstance(step, SignIn | Consent):
-        return Turn(step, attempt.request)
+        if not await save_attempt(db, attempt, flow_cookie=new_cookie):
+            return None
+        return Turn(step, attempt.request, flow_cookie=new_cookie)
     if not await save_attempt(db, replace(attempt, finished_at=now)):
         return None
     turn = await _finish(db, services, attempt, session, step, now=now, origin=origin)
@@ -136,7 +156,7 @@ async def _finish(
     origin: Origin,
 ) -> Turn:
     if isinstance(step, Refuse):
-        await emit_refused(db, services, attempt, session, step.error, now=now, origin=origin)
+        await services.emitter.emit(db, refused_event(attempt, session, step.error, origin=origin), now=now)
         if step == CLIENT_GONE:
             return Turn(step)
         return Turn(step, attempt.request, {"error": step.error, "error_description": step.description})
@@ -146,19 +166,10 @@ async def _finish(
     return Turn(step, attempt.request, params)
 
 
-async def emit_refused(
-    db: AsyncConnection,
-    services: Services,
-    attempt: SigninAttempt | None,
-    session: LiveSession | None,
-    reason: str,
-    *,
-    now: datetime,
-    origin: Origin,
-) -> None:
-    """Leaves the trace of a sign-in or a step of it that was refused."""
+def refused_event(attempt: SigninAttempt | None, session: LiveSession | None, reason: str, *, origin: Origin) -> Event:
+    """The trace of a sign-in or a step of it that was refused."""
     person_id = session.person_id if session else None
-    event = Event(
+    return Event(
         type=LOGIN_REFUSED,
         actor=show_id(PERSON, person_id) if person_id else "anonymous",
         outcome="denied",
@@ -169,7 +180,6 @@ async def emit_refused(
         origin=origin,
         data={"reason": reason},
     )
-    await services.emitter.emit(db, event, now=now)
 
 
 def respond(services: Services, request: Request, turn: Turn) -> Response:

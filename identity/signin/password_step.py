@@ -4,25 +4,51 @@ Everything that fails looks the same from outside: an unknown name, a wrong pass
 is not active (S22). What differs is told by the event alone.
 """
 
+# ruff: noqa: S608 - statements are put together from constants of this file; values travel as parameters
+
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 
 from audit.catalogue import LOCKOUT_STARTED, LOGIN_FAILED, LOGIN_REFUSED
 from audit.record import Event, Origin
 from base.clock import to_seconds
 from base.ids import PERSON, show_id
+from base.statements import Statement
 from identity import lockout
-from identity.devices import find_device, read_device
+from identity.devices import read_device
 from identity.lockout import Reservation
 from identity.names import MAX_TYPED_LENGTH, fold_case, login_key
 from identity.password_hashes import HashPoolBusy, Verified
 from identity.services import Services
-from identity.signin.turnstile import Turnstile
-from identity.tables import credentials, emails, people
+
+_FIELDS = "p.id, p.sub, p.state, c.hash, d.id"
+_WITH_PASSWORD_AND_DEVICE = """
+    LEFT JOIN credentials c ON c.person_id = p.id AND c.kind = 'password'
+    LEFT JOIN devices d ON d.person_id = p.id AND d.cookie_digest = {device} AND d.revoked_at IS NULL
+"""
+_BY_USERNAME = "people p" + _WITH_PASSWORD_AND_DEVICE + "WHERE p.username_key = {key}"
+_BY_EMAIL = (
+    "emails e JOIN people p ON p.id = e.person_id"
+    + _WITH_PASSWORD_AND_DEVICE
+    + "WHERE e.address_key = {key} AND e.verified_at IS NOT NULL"
+)
+
+
+def _find_by(name: str, source: str) -> Statement:
+    return Statement(
+        name,
+        (("key", "text"), ("device", "bytea")),
+        (f"SELECT {_FIELDS} FROM {source.format(key=':key', device=':device')}",),
+        f"SELECT n, found.* FROM input, LATERAL (SELECT {_FIELDS} FROM"
+        f" {source.format(key='input.key', device='input.device')}) AS found(id, sub, state, hash, device_id)",
+    )
+
+
+_FIND_BY_USERNAME = _find_by("find account by username", _BY_USERNAME)
+_FIND_BY_EMAIL = _find_by("find account by mail address", _BY_EMAIL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,64 +85,62 @@ class ProvenPassword:
     renewed_hash: str | None
 
 
-async def find_account(db: AsyncConnection, services: Services, request: Request, typed: str) -> Account:
+async def find_account(services: Services, request: Request, typed: str) -> Account:
     """Who is meant by a username or mail address, and the counter that this browser's failures go to."""
     key = login_key(typed)
     emitter = services.emitter
     # People type passwords into this field: what nobody is called is kept as a keyed hash only (S46).
     name = key or fold_case(typed[:MAX_TYPED_LENGTH]).strip()
-    nobody = Account(lockout.unknown_key(emitter, name), emitter.index("typed", name).hex())
-    if key is None:
-        return nobody
-    query = select(people.c.id, people.c.sub, people.c.state, credentials.c.hash).join(
-        credentials, (credentials.c.person_id == people.c.id) & (credentials.c.kind == "password"), isouter=True
-    )
-    if "@" in key:
-        query = query.join(emails, emails.c.person_id == people.c.id)
-        query = query.where(emails.c.address_key == key, emails.c.verified_at.is_not(None))
-    else:
-        query = query.where(people.c.username_key == key)
-    row = (await db.execute(query)).first()
+    typed_digest = emitter.index("typed", name).hex()
+    row = None
+    if key is not None:
+        statement = _FIND_BY_EMAIL if "@" in key else _FIND_BY_USERNAME
+        row = await services.database.find(statement, (key, read_device(request, services)))
     if row is None:
-        return nobody
-    device_id = await find_device(db, row.id, read_device(request, services))
-    counter = lockout.device_key(emitter, device_id) if device_id else lockout.person_key(emitter, row.id)
-    return Account(counter, nobody.typed_digest, Claimed(row.id, row.sub, row.state, row.hash, device_id))
+        return Account(lockout.unknown_key(emitter, name), typed_digest)
+    person = Claimed(*cast(tuple[bytes, str, str, str | None, bytes | None], row))
+    if person.device_id is not None:
+        return Account(lockout.device_key(emitter, person.device_id), typed_digest, person)
+    return Account(lockout.person_key(emitter, person.id), typed_digest, person)
 
 
 async def prove_password(
-    services: Services, turnstile: Turnstile, account: Account, password: str, *, client_id: str | None, origin: Origin
+    services: Services, account: Account, password: str, *, client_id: str | None, origin: Origin
 ) -> ProvenPassword | None:
     """The proof, or None where it failed; the failure is counted and told by its event already.
 
-    Raises HashPoolBusy or TurnstileBusy, and then nothing is counted.
+    The caller holds the account's place at the turnstile until the counter was released. Raises HashPoolBusy, and then
+    nothing is counted.
     """
-    async with turnstile.pass_through(account.counter):
-        reservation = await _reserve(services, account, client_id=client_id, origin=origin)
-        if reservation is None:
-            return None
-        try:
-            verified = await _verify(services, account.person, password)
-        except HashPoolBusy:
-            async with services.database.transaction() as db:
-                await lockout.give_back(db, reservation)
-            raise
-        if verified.ok and account.person is not None and account.person.state == "active":
-            return ProvenPassword(account.person, account.counter, verified.renewed)
-        await _record_failure(services, account, reservation, verified, client_id=client_id, origin=origin)
+    reservation = await _reserve(services, account, client_id=client_id, origin=origin)
+    if reservation is None:
         return None
+    try:
+        verified = await _verify(services, account.person, password)
+    except HashPoolBusy:
+        async with services.database.transaction() as db:
+            await lockout.give_back(db, reservation, limit=services.settings.lockout_failures)
+        raise
+    if verified.ok and account.person is not None and account.person.state == "active":
+        return ProvenPassword(account.person, account.counter, verified.renewed)
+    await _record_failure(services, account, reservation, verified, client_id=client_id, origin=origin)
+    return None
 
 
 async def _reserve(
     services: Services, account: Account, *, client_id: str | None, origin: Origin
 ) -> Reservation | None:
     now, settings = services.clock(), services.settings
-    async with services.database.transaction() as db:
-        reservation = await lockout.reserve(
-            db, account.counter, limit=settings.lockout_failures, duration=settings.lockout_duration, now=now
-        )
-        if reservation is None:
-            event = _event_about(account, client_id=client_id, origin=origin, refused=True, reason="locked")
+    reservation = await lockout.reserve(
+        services.database,
+        account.counter,
+        limit=settings.lockout_failures,
+        duration=settings.lockout_duration,
+        now=now,
+    )
+    if reservation is None:
+        event = _event_about(account, client_id=client_id, origin=origin, refused=True, reason="locked")
+        async with services.database.transaction() as db:
             await services.emitter.emit(db, event, now=now)
     return reservation
 

@@ -38,8 +38,7 @@ class SigninPage:
     async def show(self, request: Request) -> Response:
         """GET /signin: the form, or wherever the flow of this browser has gone."""
         services = self._services
-        async with services.database.reading() as db:
-            flow = await load_flow(db, services, request, now=services.clock())
+        flow = await load_flow(services, request, now=services.clock())
         if flow is None:
             return await self._begin_without_application(request)
         match flow.step:
@@ -58,8 +57,7 @@ class SigninPage:
             form = await read_form(request)
         except FormRefused:
             form = Form({}, {})
-        async with services.database.reading() as db:
-            flow = await load_flow(db, services, request, now=services.clock())
+        flow = await load_flow(services, request, now=services.clock())
         if flow is None or not self._is_own(request, form, flow):
             return await refuse_step(services, request, flow, "foreign_form")
         if not isinstance(flow.step, SignIn):
@@ -80,20 +78,17 @@ class SigninPage:
 
     async def _prove(self, request: Request, flow: Flow, form: Form, began: float) -> Response:
         services, origin, authorize = self._services, origin_of(request), flow.attempt.request
-        async with services.database.reading() as db:
-            account = await find_account(db, services, request, form["username"])
-        proven = await prove_password(
-            services,
-            self._turnstile,
-            account,
-            form["password"],
-            client_id=authorize.client_id if authorize else None,
-            origin=origin,
-        )
+        account = await find_account(services, request, form["username"])
+        turn = None
+        # The place is held until a right password has released the counter again.
+        async with self._turnstile.pass_through(account.counter):
+            client_id = authorize.client_id if authorize else None
+            proven = await prove_password(services, account, form["password"], client_id=client_id, origin=origin)
+            if proven is not None:
+                turn = await complete_signin(services, request, flow.digest, proven, origin=origin)
         if proven is None:
             await self._wait_for_deadline(began)
             return self._form(request, flow.digest, authorize, fault="refused")
-        turn = await complete_signin(services, request, flow.digest, proven, origin=origin)
         if turn is None:
             return await refuse_step(services, request, flow, "replayed")
         return respond(services, request, turn)

@@ -3,8 +3,9 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
+from identity.refusal_events import record_refusal
 from identity.services import Services, origin_of
-from identity.signin.flow import Flow, emit_refused, load_flow, respond, take_turn
+from identity.signin.flow import Flow, load_flow, refused_event, respond, take_turn
 from identity.values import AuthorizeRequest
 
 
@@ -12,7 +13,7 @@ async def finish(services: Services, request: Request) -> Response:
     """Goes on with a flow whose next step needs no page of its own."""
     now, origin = services.clock(), origin_of(request)
     async with services.database.transaction() as db:
-        flow = await load_flow(db, services, request, now=now, lock=True)
+        flow = await load_flow(services, request, now=now, lock_in=db)
         turn = None
         if flow is not None:
             turn = await take_turn(db, services, flow.attempt, flow.session, now=now, origin=origin)
@@ -26,10 +27,8 @@ async def refuse_step(services: Services, request: Request, flow: Flow | None, r
 
     Another browser's, replayed, out of order, or not sent from a form of ours.
     """
-    now, origin = services.clock(), origin_of(request)
     attempt, session = (flow.attempt, flow.session) if flow else (None, None)
-    async with services.database.transaction() as db:
-        await emit_refused(db, services, attempt, session, reason, now=now, origin=origin)
+    await record_refusal(services, refused_event(attempt, session, reason, origin=origin_of(request)))
     return services.pages.error(
         request,
         400,

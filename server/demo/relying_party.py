@@ -68,7 +68,9 @@ class RelyingParty:
     async def _load_person(self, visit: Visit) -> Mapping[str, str]:
         """The texts of userinfo's answer, once it is about the person of the ID token (OIDC Core §5.3.2)."""
         told = await self.ask(visit, kind="userinfo")
-        person = msgspec.json.decode(told.body, type=dict[str, object]) if told.status == 200 else {}
+        if told.status != 200:
+            raise DemoRefused(f"the userinfo endpoint answered {told.status}")
+        person = msgspec.json.decode(told.body, type=dict[str, object])
         if person.get("sub") != visit.claims.get("sub"):
             raise DemoRefused("the userinfo endpoint speaks of somebody else (sub)")
         return {name: value for name, value in person.items() if isinstance(value, str)}

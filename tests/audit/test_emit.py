@@ -20,11 +20,15 @@ async def test_a_transaction_that_fails_leaves_neither_change_nor_event(world: W
     person = await world.person()
     before = await world.events()
     services, now = world.services, world.clock()
-    with pytest.raises(ZeroDivisionError):
+
+    async def fail_after_both() -> None:
         async with services.database.transaction() as db:
             await db.execute(update(people).values(state="disabled"))
             await services.emitter.emit(db, Event(type=LOGIN_SUCCEEDED, actor="usr", person=person.id), now=now)
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail_after_both()
     assert await world.events() == before
 
 

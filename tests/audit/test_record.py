@@ -25,7 +25,10 @@ EVENT = Event(
 )
 
 
-def row_of(event: Event, indexes: Indexes = Indexes()) -> dict[str, object]:
+NO_INDEXES = Indexes()
+
+
+def row_of(event: Event, indexes: Indexes = NO_INDEXES) -> dict[str, object]:
     """The row by column names."""
     values = make_row(event, event_id=b"e" * 16, at=AT, salt=b"salt" * 4, subject_key=KEY, indexes=indexes)
     return dict(zip(INSERT_EVENT.columns, values, strict=True))

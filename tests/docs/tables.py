@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import cast
 
 import click
+from pydantic.fields import FieldInfo
 
 from audit.catalogue import all_types
 from server.cli import COMMANDS
@@ -33,7 +34,7 @@ def settings_table() -> str:
     return _table(("variable", "default", "limits", "what it is"), rows)
 
 
-def _field(path: SettingPath):  # type: ignore[no-untyped-def]
+def _field(path: SettingPath) -> FieldInfo:
     group = Settings
     for name in path[:-1]:
         group = cast(type[Settings], group.model_fields[name].annotation)
@@ -50,10 +51,8 @@ def _default(path: SettingPath) -> str:
 
 
 def _limits(path: SettingPath) -> str:
-    limits = {
-        name: getattr(rule, name) for rule in _field(path).metadata for name in ("ge", "le") if hasattr(rule, name)
-    }
-    return f"{limits['ge']} to {limits['le']}" if len(limits) == 2 else ""
+    bounds = [getattr(rule, name) for name in ("ge", "le") for rule in _field(path).metadata if hasattr(rule, name)]
+    return f"{bounds[0]} to {bounds[1]}" if len(bounds) == 2 else ""
 
 
 def _meaning(path: SettingPath) -> str:

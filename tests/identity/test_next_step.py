@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -178,3 +180,11 @@ def test_every_flow_ends_after_at_most_one_sign_in_and_one_consent(
         assert not request.essential_acr or AAL1 in request.essential_acr
         if request.max_age is not None and SignIn not in seen:
             assert NOW - session.auth_time <= timedelta(seconds=request.max_age)
+
+
+def test_the_rule_is_free_of_io() -> None:
+    """Neither web nor database nor HTTP client is loaded with it, also not through another module."""
+    forbidden = ("starlette", "sqlalchemy", "redis", "httpx2")
+    program = f"import sys, identity.signin.next_step; print([name for name in {forbidden} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

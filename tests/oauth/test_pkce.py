@@ -50,7 +50,7 @@ async def test_a_code_is_exchanged_with_its_verifier(world: World, method: str) 
     assert tokens["token_type"] == "Bearer"
 
 
-@pytest.mark.parametrize("verifier", ["", pkce()[0], "a" * 42, "ä" * 43, "a" * 129])
+@pytest.mark.parametrize("verifier", ["", "another" * 7, "a" * 42, "ä" * 43, "a" * 129])
 async def test_a_wrong_or_missing_verifier_is_refused_and_spends_nothing(world: World, verifier: str) -> None:
     """S4"""
     client = await world.client()

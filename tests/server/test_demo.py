@@ -8,9 +8,11 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from starlette.requests import Request
 
 from server.demo.registration import NAME, ensure_registered
 from server.demo.tokens_in_words import decode_token, in_words, masked
+from server.demo.visits import Visits
 from tests.identity.forms import SAME_ORIGIN, hidden_fields, words_of
 from tests.world import ISSUER, World, open_world
 
@@ -169,14 +171,37 @@ async def test_the_demo_is_registered_once_however_many_ask_at_first(world: Worl
     assert (client.is_public, client.first_party, client.secrets) == (True, True, ())
 
 
-@pytest.mark.parametrize("settings", [{"demo": "off"}, {"listen": "0.0.0.0:3201"}])
+@pytest.mark.parametrize(
+    ("demo", "listen", "issuer"),
+    [
+        ("off", "127.0.0.1:3201", "http://localhost:3201"),
+        ("auto", "0.0.0.0:3201", "http://localhost:3201"),
+        ("auto", "127.0.0.1:3201", "https://id.example.com"),
+    ],
+)
 async def test_outside_loopback_and_when_switched_off_there_is_no_demo(
-    database_url: str, tmp_path: Path, settings: dict[str, str]
+    database_url: str, tmp_path: Path, demo: str, listen: str, issuer: str
 ) -> None:
-    async with open_world(database_url, tmp_path, **settings) as world, world.browser() as browser:
+    async with (
+        open_world(database_url, tmp_path, demo=demo, listen=listen, issuer=issuer) as world,
+        world.browser() as browser,
+    ):
         assert not world.app.has_demo
         assert (await browser.get("/demo")).status_code == 404
         assert (await browser.get("/demo/api")).status_code == 404
+
+
+def test_the_demo_keeps_a_bounded_number_of_visits_and_the_oldest_goes_first() -> None:
+    """S48: whoever opens the sign-in again and again fills nothing."""
+    now, visits = datetime.now(UTC), Visits(is_https=True, limit=2)
+    cookies = [visits.begin(now=now)[1] for _ in range(3)]
+    known = [visits.find(_request_with(visits.cookie_name, cookie), now=now) is not None for cookie in cookies]
+    assert known == [False, True, True]
+    assert visits.find(_request_with(visits.cookie_name, cookies[2][:-1]), now=now) is None
+
+
+def _request_with(name: str, cookie: str) -> Request:
+    return Request({"type": "http", "headers": [(b"cookie", f"{name}={cookie}".encode())]})
 
 
 def test_a_token_in_words_says_times_as_people_do() -> None:

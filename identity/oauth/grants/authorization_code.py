@@ -83,6 +83,9 @@ async def _exchange(request: TokenRequest, digest: bytes, code: Code, grant: Gra
     )
     rows = (await services.emitter.row(event, now=now),)
     if not await redeem_code(services.database, digest, client.client_id, refresh, now=now, rows=rows):
+        again = await find_code(services.database, digest)
+        if again is None or not again.is_used:
+            raise OAuthError("invalid_grant", REFUSED, reason="the grant ended meanwhile")
         # Somebody was faster with the same code: neither may keep what it got.
         await end_for_reuse(request, grant, kind="code")
         raise OAuthError("invalid_grant", REFUSED, reason="code used in a race")

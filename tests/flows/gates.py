@@ -1,0 +1,182 @@
+"""Every way in and every gate, as functions: what a person or service tries, and what an operator or attacker did.
+
+A way takes everything that could let it in and says whether it got in. A gate is closed before the way is tried.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import httpx2
+
+from identity.accounts import set_person_state
+from identity.clients import set_client_disabled
+from identity.person_values import Person
+from identity.revocation import end_client_grants
+from identity.setup import make_link
+from identity.values import PersonState
+from policy.decide import decide
+from policy.values import Decision, Effect, SigninFacts
+from tests.forms_browser import FormsBrowser, Page
+from tests.world import ISSUER, PASSWORD, Answer, CreatedClient, World
+
+ADDRESS = "198.51.100.7"
+
+
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """A person and an application with everything that they hold before a gate closes."""
+
+    person: Person
+    client: CreatedClient
+    service: CreatedClient
+    http: httpx2.AsyncClient
+    refresh_token: str
+    code: Answer
+    setup_path: str
+    consent_page: Page
+
+
+async def prepare(world: World, http: httpx2.AsyncClient) -> Entrant:
+    """Somebody who signed in before, and allowed an application everything."""
+    client, person = await world.client(first_party=False), await world.person()
+    service = await world.client(grants=("client_credentials",), redirect_uris=())
+    browser = FormsBrowser(http, ISSUER)
+    await world.sign_in(http, person)
+    page = await browser.open(world.authorize_url(client, scope="openid offline_access"))
+    allowed = await browser.consent(page)
+    tokens = (await world.redeem(client, Answer(allowed.response, allowed.url, allowed.params))).json()
+    code = await world.authorize(http, client, scope="openid offline_access")
+    async with world.services.database.transaction() as db:
+        link = await make_link(db, world.services, now=world.clock(), actor="cli")
+    waiting = await browser.open(world.authorize_url(client, scope="openid email"))
+    path = link.removeprefix(ISSUER)
+    return Entrant(person, client, service, http, tokens["refresh_token"], code, path, waiting)
+
+
+Way = Callable[[World, Entrant], Awaitable[bool]]
+
+
+async def by_password(world: World, entrant: Entrant) -> bool:
+    async with world.browser(address=ADDRESS) as http:
+        browser = FormsBrowser(http, ISSUER)
+        page = await browser.open(world.authorize_url(entrant.client, scope="openid offline_access"))
+        if not page.forms:
+            return False
+        return "code" in (await browser.sign_in(page, "ada", PASSWORD)).params
+
+
+async def by_session(world: World, entrant: Entrant) -> bool:
+    answer = await world.authorize(entrant.http, entrant.client, scope="openid offline_access", prompt="none")
+    return "code" in answer.params
+
+
+async def by_consent(world: World, entrant: Entrant) -> bool:
+    browser = FormsBrowser(entrant.http, ISSUER)
+    return "code" in (await browser.consent(entrant.consent_page)).params
+
+
+async def by_code(world: World, entrant: Entrant) -> bool:
+    return (await world.redeem(entrant.client, entrant.code)).status_code == 200
+
+
+async def by_refresh_token(world: World, entrant: Entrant) -> bool:
+    return (await world.refresh(entrant.client, entrant.refresh_token)).status_code == 200
+
+
+async def by_client_credentials(world: World, entrant: Entrant) -> bool:
+    return (await world.token(entrant.service, grant_type="client_credentials")).status_code == 200
+
+
+async def by_setup_link(world: World, entrant: Entrant) -> bool:
+    async with world.browser(address=ADDRESS) as http:
+        browser = FormsBrowser(http, ISSUER)
+        page = await browser.open(entrant.setup_path)
+        names = {"username": "root", "email": "root@example.com", "name": "Root"}
+        form = page.form("password_repeat")
+        done = await browser.submit(page, form, **names, password=PASSWORD, password_repeat=PASSWORD)
+        return done.status == 200 and "You are signed in" in done.text
+
+
+Gate = Callable[[World, Entrant], Awaitable[None]]
+
+
+async def lockout(world: World, _entrant: Entrant) -> None:
+    """As many wrong passwords as the limit, from a browser that nobody knows."""
+    async with world.browser(address="203.0.113.9") as http:
+        browser = FormsBrowser(http, ISSUER)
+        page = await browser.open("/signin")
+        for number in range(world.services.settings.lockout_failures):
+            page = await browser.sign_in(page, "ada", f"wrong {number} by far")
+            assert page.status == 403
+
+
+def person_is(state: PersonState) -> Gate:
+    """An administrator moves the account."""
+
+    async def close(world: World, entrant: Entrant) -> None:
+        async with world.services.database.transaction() as db:
+            await set_person_state(db, world.services, entrant.person.id, state, now=world.clock(), actor="cli")
+
+    return close
+
+
+async def consent_withdrawn(world: World, entrant: Entrant) -> None:
+    async with world.services.database.transaction() as db:
+        client_id, now = entrant.client.client.client_id, world.clock()
+        await end_client_grants(db, world.services, entrant.person.id, client_id, now=now, actor="cli")
+
+
+async def clients_disabled(world: World, entrant: Entrant) -> None:
+    async with world.services.database.transaction() as db:
+        for client in (entrant.client, entrant.service):
+            client_id, now = client.client.client_id, world.clock()
+            await set_client_disabled(db, world.services, client_id, disabled=True, now=now, actor="cli")
+    await world.services.catalogue.poll()
+
+
+async def address_limit(world: World, _entrant: Entrant) -> None:
+    """A spray over names that nobody has, from the same address, up to the limit."""
+    async with world.browser(address=ADDRESS) as http:
+        browser = FormsBrowser(http, ISSUER)
+        page = await browser.open("/signin")
+        for number in range(world.services.settings.address_attempts):
+            page = await browser.sign_in(page, f"nobody{number}", "wrong by far 1")
+            assert page.status == 403
+
+
+@dataclass
+class Policy:
+    """A policy that lets people in until it is told not to."""
+
+    denies: bool = False
+
+    def __call__(self, facts: SigninFacts) -> Decision:
+        return Decision(Effect.DENY, reasons=("closed",)) if self.denies else decide(facts)
+
+
+async def policy_denies(world: World, _entrant: Entrant) -> None:
+    """From now on the policy lets nobody sign in."""
+    policy = world.services.decide
+    assert isinstance(policy, Policy)
+    policy.denies = True
+
+
+WAYS: Mapping[str, Way] = {
+    "password": by_password,
+    "session": by_session,
+    "consent": by_consent,
+    "code": by_code,
+    "refresh token": by_refresh_token,
+    "client credentials": by_client_credentials,
+    "setup link": by_setup_link,
+}
+GATES: Mapping[str, Gate] = {
+    "lockout": lockout,
+    "suspended": person_is("suspended"),
+    "disabled": person_is("disabled"),
+    "deleted": person_is("deleted"),
+    "consent withdrawn": consent_withdrawn,
+    "client disabled": clients_disabled,
+    "address limit": address_limit,
+    "policy denies": policy_denies,
+}

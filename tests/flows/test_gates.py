@@ -1,0 +1,100 @@
+"""Every way in against every gate, and every route of the application in one of the two lists (S18, S23).
+
+A cell says whether the way stays open when the gate has closed, and why where that is not plain.
+"""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from starlette.routing import Mount, Route
+
+from identity.oauth.routes import hot_routes
+from server.app import _routes
+from server.settings import load_settings
+from tests.flows.gates import GATES, WAYS, Policy, prepare
+from tests.world import World, open_world
+
+CLOSED, OPEN = False, True
+
+# In the order of GATES: lockout, suspended, disabled, deleted, consent, client, address, policy.
+MATRIX = {
+    "password": (CLOSED, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED),
+    # Lockout and address limits gate proofs and end no session (S18); the policy is asked when somebody signs in.
+    "session": (OPEN, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED, OPEN, OPEN),
+    # The question itself asks for consent, so an earlier withdrawal does not forbid a new answer.
+    "consent": (OPEN, CLOSED, CLOSED, CLOSED, OPEN, CLOSED, OPEN, OPEN),
+    "code": (OPEN, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED, OPEN, OPEN),
+    "refresh token": (OPEN, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED, OPEN, OPEN),
+    # A service is no person: only what is done to the client itself closes its door.
+    "client credentials": (OPEN, OPEN, OPEN, OPEN, OPEN, CLOSED, OPEN, OPEN),
+    # It makes the first administrator: no person, no client yet, and no policy may lock the operator out (S43).
+    "setup link": (OPEN, OPEN, OPEN, OPEN, OPEN, OPEN, OPEN, OPEN),
+}
+CELLS = [(way, gate, MATRIX[way][column]) for way in MATRIX for column, gate in enumerate(GATES)]
+
+# Every route: the way in that it belongs to, or why it is none.
+ROUTES = {
+    "/oauth/authorize": "session",
+    "/oauth/token": "code, refresh token, client credentials",
+    "/signin": "password",
+    "/consent": "consent",
+    "/setup/{token}": "setup link",
+    "/oauth/logout": "lets nobody in: it ends a session",
+    "/oauth/userinfo": "lets nobody in: reads for a token that another way gave (tests/oauth/test_ended_access.py)",
+    "/oauth/introspect": "lets nobody in: reads for an authenticated client (tests/oauth/test_ended_access.py)",
+    "/oauth/revoke": "lets nobody in: ends tokens",
+    "/": "lets nobody in: shows who is signed in",
+    "/static/{name}": "public",
+    "/.well-known/openid-configuration": "public",
+    "/.well-known/oauth-authorization-server": "public",
+    "/.well-known/jwks.json": "public",
+}
+DEMO = "lets nobody in here: a relying party of its own, which comes through /oauth like any other"
+
+
+@pytest.fixture
+async def gated(database_url: str, tmp_path: Path) -> AsyncIterator[World]:
+    """A deployment with a policy that can be closed, two failures to a lockout, and three sign-ins an address."""
+    limits = {"rate__per_address": "3", "lockout__failures": "2"}
+    async with open_world(
+        database_url, tmp_path, policy=Policy(), refusal_deadline=timedelta(), **limits
+    ) as world:
+        yield world
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("way", WAYS)
+async def test_every_way_is_open_while_no_gate_is_closed(gated: World, way: str) -> None:
+    """Without this, a closed cell would prove nothing."""
+    async with gated.browser() as http:
+        assert await WAYS[way](gated, await prepare(gated, http))
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("way", "gate", "is_open"), CELLS, ids=[f"{way}, {gate}" for way, gate, _ in CELLS])
+async def test_a_closed_gate_holds_on_every_way(gated: World, way: str, gate: str, is_open: bool) -> None:
+    """S18, S23, S41"""
+    async with gated.browser() as http:
+        entrant = await prepare(gated, http)
+        await GATES[gate](gated, entrant)
+        assert await WAYS[way](gated, entrant) is is_open
+
+
+def test_every_way_has_a_cell_for_every_gate() -> None:
+    assert set(MATRIX) == set(WAYS)
+    assert {way for way in MATRIX if len(MATRIX[way]) != len(GATES)} == set()
+    named = {name for row in ROUTES.values() for name in row.split(", ") if name in WAYS}
+    assert named == set(WAYS), "a way in without a route"
+
+
+@pytest.mark.anyio
+async def test_every_route_of_the_application_has_a_row(world: World) -> None:
+    settings = load_settings(environ={"OSTIARY_DEMO": "on"}).settings
+    found = _routes(settings, world.services, world.app.asgi)
+    assert all(isinstance(route, Route | Mount) for route in found)
+    paths = {route.path for route in found if isinstance(route, Route | Mount)} | set(hot_routes(world.services))
+    demo = {path for path in paths if path == "/demo" or path.startswith("/demo/")}
+    assert paths - demo == set(ROUTES), "a route without a row, or a row without a route"
+    assert demo, DEMO
