@@ -6,17 +6,22 @@ commit. `write` and `find` carry hot-path values (`base.statements`). Every stor
 """
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Protocol
+from functools import partial
+from typing import Protocol, cast
 
-from sqlalchemy import event, make_url
+from sqlalchemy import Connection, event, make_url
+from sqlalchemy.dialects import registry
 from sqlalchemy.engine import URL
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from base.errors import NotReady, StatementRefused, StorageUnavailable, named
+from base.inline_sqlite import begin_immediate, connect_inline
 from base.postgres import PostgresHot
 from base.sqlite import PRAGMAS, SqliteHot
 from base.statements import Row, Statement, Unit
@@ -40,18 +45,39 @@ def parse_database_url(text: str) -> URL:
     raise NotReady("OSTIARY_DATABASE_URL must start with sqlite:///path or postgresql://, not " + url.drivername)
 
 
-def _prepare_sqlite(engine: AsyncEngine, begin: str) -> None:
+def _sqlite_writing(url: URL) -> AsyncEngine:
+    """One connection: writers take turns before they ask SQLite, so they never wait within one process."""
+    registry.register("sqlite.inline", "base.inline_sqlite", "InlineSqlite")
+
+    engine = create_async_engine(
+        url.set(drivername="sqlite+inline"),
+        creator=partial(connect_inline, str(url.database)),
+        pool_size=1,
+        max_overflow=0,
+        pool_timeout=10,
+        hide_parameters=True,
+    )
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        raw = connection.connection.dbapi_connection
+        begin_immediate(cast(sqlite3.Connection, raw))
+
+    return engine
+
+
+def _sqlite_reading(url: URL) -> AsyncEngine:
+    """Connections with threads of their own: a long search does not hold the loop."""
+    engine = create_async_engine(url, pool_size=4, max_overflow=4, pool_timeout=10, hide_parameters=True)
+
     @event.listens_for(engine.sync_engine, "connect")
-    def connect(connection: object, _: object) -> None:
-        connection.isolation_level = None  # type: ignore[attr-defined]
-        cursor = connection.cursor()  # type: ignore[attr-defined]
+    def prepare(connection: DBAPIConnection, _: object) -> None:
+        cursor = connection.cursor()
         for pragma in PRAGMAS:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
-    @event.listens_for(engine.sync_engine, "begin")
-    def begin_transaction(connection: object) -> None:
-        connection.exec_driver_sql(begin)  # type: ignore[attr-defined]
+    return engine
 
 
 class Database:
@@ -63,15 +89,7 @@ class Database:
         self._gate = asyncio.Lock()
         self._hot: Hot
         if self.is_sqlite:
-            # Writers take turns before they ask SQLite: BEGIN IMMEDIATE then never waits within one process.
-            self._writing = create_async_engine(
-                parsed, pool_size=1, max_overflow=0, pool_timeout=10, hide_parameters=True
-            )
-            self._reading = create_async_engine(
-                parsed, pool_size=4, max_overflow=4, pool_timeout=10, hide_parameters=True
-            )
-            _prepare_sqlite(self._writing, "BEGIN IMMEDIATE")
-            _prepare_sqlite(self._reading, "BEGIN")
+            self._writing, self._reading = _sqlite_writing(parsed), _sqlite_reading(parsed)
             self._hot = SqliteHot(str(parsed.database), self._gate)
         else:
             options = "-c statement_timeout=5000 -c lock_timeout=3000 -c synchronous_commit=on"

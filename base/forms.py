@@ -1,6 +1,7 @@
 """The one reader of urlencoded text: query strings and form bodies (S11, S48)."""
 
 from collections.abc import Iterator, Mapping
+from typing import overload
 from urllib.parse import parse_qsl
 
 MAX_BODY_BYTES = 64 * 1024
@@ -31,6 +32,15 @@ class Form(Mapping[str, str]):
 
     def __getitem__(self, name: str) -> str:
         return self._fields[name]
+
+    # A Mapping's defaults are of any type; here they are texts.
+    @overload  # type: ignore[override]
+    def get(self, name: str, default: None = None, /) -> str | None: ...
+    @overload
+    def get(self, name: str, default: str, /) -> str: ...
+    def get(self, name: str, default: str | None = None, /) -> str | None:
+        """The value of a field, or `default`. (The inherited one raises and catches KeyError, on every hot request.)"""
+        return self._fields.get(name, default)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._fields)

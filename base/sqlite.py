@@ -13,12 +13,21 @@ from base.errors import StatementRefused, StorageUnavailable, named
 from base.group import Group
 from base.statements import Row, Statement, Unit
 
-PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000", "cache_size=-8000")
+BUSY_TIMEOUT_MS = 5000
+PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    f"busy_timeout={BUSY_TIMEOUT_MS}",
+    "cache_size=-8000",
+)
 
 
-def connect(path: str) -> sqlite3.Connection:
+def connect(path: str, *, factory: type[sqlite3.Connection] = sqlite3.Connection) -> sqlite3.Connection:
     """A raw connection in autocommit mode with the deployment's pragmas."""
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=128)
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, cached_statements=128, factory=factory
+    )
     for pragma in PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
     return connection

@@ -29,7 +29,7 @@ class Statement:
     postgres_text: str = field(init=False)
 
     def __post_init__(self) -> None:
-        arrays = ", ".join(f"%s::{kind}[]" for _, kind in self.columns)
+        arrays = ", ".join(f"%b::{kind}[]" for _, kind in self.columns)
         names = ", ".join(name for name, _ in self.columns)
         # Names and types are ours; values travel as parameters.
         source = f"input AS (SELECT * FROM unnest({arrays}) WITH ORDINALITY AS t({names}, n))"  # noqa: S608
@@ -54,7 +54,7 @@ def insert_into(table: Table, *, leave_out: Sequence[str] = ()) -> Insert:
     """The insert of whole rows into `table` as raw values (instants in microseconds, JSON as text)."""
     columns = [column for column in table.columns if column.name not in leave_out]
     names = ", ".join(column.name for column in columns)
-    arrays = ", ".join(f"%s::{_postgres_type(column.type)}[]" for column in columns)
+    arrays = ", ".join(f"%b::{_postgres_type(column.type)}[]" for column in columns)
     marks = ", ".join("?" for _ in columns)
     binds = ", ".join(f":{column.name}" for column in columns)
     head = f"INSERT INTO {table.name} ({names})"

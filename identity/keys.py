@@ -13,6 +13,7 @@ import msgspec
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.serialization import load_der_private_key
 from joserfc.jwk import ECKey, RSAKey
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -64,9 +65,10 @@ class Signer:
     sign: Callable[[bytes], bytes]
 
 
-def make_signer(kid: str, alg: str, jwk: Jwk) -> Signer:
-    """The signer of an unsealed private key."""
-    private = jwk.private_key
+def make_signer(kid: str, alg: str, der: bytes) -> Signer:
+    """The signer of an unsealed private key (PKCS #8)."""
+    # The seal is authenticated, so the 50 ms of checking an RSA key's numbers again would find nothing.
+    private = load_der_private_key(der, None, unsafe_skip_rsa_key_validation=True)
     if isinstance(private, ec.EllipticCurvePrivateKey):
         ecdsa = ec.ECDSA(hashes.SHA256())
 
@@ -121,12 +123,8 @@ class KeyRing:
             rows = (await db.execute(select(signing_keys).order_by(signing_keys.c.created_at))).all()
         keys = [_key_of(row) for row in rows]
         sealed = {row.kid: row.sealed for row in rows}
-        self._signers = {
-            key.alg: make_signer(key.kid, key.alg, self._unseal(key, sealed[key.kid]))
-            for key in keys
-            if key.state == "active"
-        }
-        self._verifying = {key.kid: import_jwk(key.public_jwk) for key in keys}
+        self._signers = {key.alg: self._signer_of(key, sealed[key.kid]) for key in keys if key.state == "active"}
+        self._verifying = {key.kid: self._verifying.get(key.kid) or import_jwk(key.public_jwk) for key in keys}
         published = [key for key in keys if self._is_published(key, now)]
         self.jwks = msgspec.json.encode({"keys": [key.public_jwk for key in reversed(published)]})
         ends = [key.retired_at + self._times.publish_after for key in published if key.retired_at]
@@ -139,8 +137,11 @@ class KeyRing:
             return False
         return key.retired_at is None or now < key.retired_at + self._times.publish_after
 
-    def _unseal(self, key: SigningKey, sealed: bytes) -> Jwk:
-        return import_jwk(msgspec.json.decode(self._sealer.unseal(sealed, aad=_aad(key.kid)), type=dict[str, str]))
+    def _signer_of(self, key: SigningKey, sealed: bytes) -> Signer:
+        known = self._signers.get(key.alg)
+        if known is not None and known.kid == key.kid:
+            return known
+        return make_signer(key.kid, key.alg, self._sealer.unseal(sealed, aad=_aad(key.kid)))
 
 
 def import_jwk(jwk: Mapping[str, str]) -> Jwk:
@@ -177,7 +178,7 @@ async def add_key(
     made: Jwk = ECKey.generate_key("P-256") if alg == "ES256" else RSAKey.generate_key(2048)
     kid = made.thumbprint()
     public = {**cast(dict[str, str], made.as_dict(private=False)), "kid": kid, "alg": alg, "use": "sig"}
-    private = msgspec.json.encode(made.as_dict(private=True))
+    private = made.as_der(private=True)
     await db.execute(
         insert(signing_keys).values(
             kid=kid,

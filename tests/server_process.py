@@ -28,9 +28,11 @@ KNOWN_WITHIN_S = 2.0
 class Process:
     """One process of a deployment: where it listens, and the authority that its certificate comes from."""
 
+    issuer: str
     port: int
     pid: int
     trust: ssl.SSLContext
+    authority: Path
 
 
 async def soon(is_so: Callable[[], Awaitable[bool]]) -> None:
@@ -51,7 +53,7 @@ class ToProcess(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """The process's answer; certificate and Host header are those of the public name."""
         url = request.url.copy_with(host="127.0.0.1", port=self._port)
-        extensions = {**request.extensions, "sni_hostname": HOST}
+        extensions = {**request.extensions, "sni_hostname": request.url.host}
         headers, stream = request.headers, request.stream
         sent = httpx2.Request(request.method, url, headers=headers, stream=stream, extensions=extensions)
         return await self._inner.handle_async_request(sent)
@@ -87,7 +89,10 @@ class RemoteWorld(World):
         """A browser whose requests travel through TLS; `address` is what a trusted proxy vouches for."""
         assert self.process
         return httpx2.AsyncClient(
-            transport=ToProcess(self.process), base_url=ISSUER, headers={"x-forwarded-for": address}, timeout=30
+            transport=ToProcess(self.process),
+            base_url=self.process.issuer,
+            headers={"x-forwarded-for": address},
+            timeout=30,
         )
 
 
@@ -122,18 +127,22 @@ def start_processes(
             own = folder / f"process{number}"
             own.mkdir()
             environ = environment(own, **ports(**asked))
-            _, process = stack.enter_context(serving(environ))
-            started.append(Process(int(environ["OSTIARY_LISTEN"].rpartition(":")[2]), process.pid, trust))
+            welcome, process = stack.enter_context(serving(environ))
+            port = int(environ["OSTIARY_LISTEN"].rpartition(":")[2])
+            started.append(Process(welcome["issuer"], port, process.pid, trust, folder / "authority.pem"))
         yield started
 
 
 @asynccontextmanager
 async def open_remote_worlds(
-    folder: Path, *, count: int, database_url: str, redis_url: str | None
+    folder: Path, *, count: int, database_url: str, redis_url: str | None = None, issuer: str | None = ISSUER
 ) -> AsyncIterator[list[RemoteWorld]]:
     """One world for each of `count` processes over one database and one Redis."""
-    with start_processes(folder, count=count, database_url=database_url, redis_url=redis_url) as processes:
-        async with open_world(database_url, folder, redis_url=redis_url) as local:
+    with start_processes(
+        folder, count=count, database_url=database_url, redis_url=redis_url, issuer=issuer
+    ) as processes:
+        told = processes[0].issuer
+        async with open_world(database_url, folder, redis_url=redis_url, issuer=told) as local:
             worlds = [RemoteWorld(local.services, local.app, local.clock, process=one) for one in processes]
             for world in worlds:
                 world.fleet = worlds

@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import count
 from pathlib import Path
+from unittest.mock import patch
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx2
 import msgspec
+from joserfc.jwk import RSAKey
 from sqlalchemy import select
 
 from audit.tables import events
@@ -255,6 +258,31 @@ def _request_of(browser: httpx2.AsyncClient):  # type: ignore[no-untyped-def]
     return Request({"type": "http", "headers": headers})
 
 
+class _MadeOnce:
+    """RSA keys for tests: real ones, but each is made once a worker, since making one takes a tenth of a second."""
+
+    def __init__(self) -> None:
+        self._keys: list[RSAKey] = []
+        self._make = RSAKey.generate_key
+
+    @contextmanager
+    def handed_out(self) -> Iterator[None]:
+        """Within, every world gets the same keys in the same order, all of them different."""
+        given = count()
+
+        def generate_key(*arguments: object, **named: object) -> RSAKey:
+            number = next(given)
+            while len(self._keys) <= number:
+                self._keys.append(self._make(2048))
+            return self._keys[number]
+
+        with patch.object(RSAKey, "generate_key", generate_key):
+            yield
+
+
+_KEYS = _MadeOnce()
+
+
 @asynccontextmanager
 async def open_world(
     database_url: str,
@@ -281,11 +309,12 @@ async def open_world(
     }
     clock = clock or MovableClock()
     loaded: Settings = load_settings(environ=environment).settings
-    async with open_services(loaded, (MASTER_KEY,), hashing=CHEAPEST, clock=clock) as opened:
-        services = replace(opened, decide=policy)
-        if refusal_deadline is not None:
-            services = replace(services, settings=replace(opened.settings, refusal_deadline=refusal_deadline))
-        yield World(services, build(loaded, services), clock)
+    with _KEYS.handed_out():
+        async with open_services(loaded, (MASTER_KEY,), hashing=CHEAPEST, clock=clock) as opened:
+            services = replace(opened, decide=policy)
+            if refusal_deadline is not None:
+                services = replace(services, settings=replace(opened.settings, refusal_deadline=refusal_deadline))
+            yield World(services, build(loaded, services), clock)
 
 
 MASTER_KEY = hashlib.sha256(b"the master key of the tests").digest()

@@ -126,5 +126,3 @@ async def test_no_bent_id_token_is_a_hint(world: World) -> None:
             response = await browser.get("/oauth/logout", params={"id_token_hint": text})
             assert response.status_code == 400, text
         assert (await browser.get("/oauth/logout", params={"id_token_hint": right})).status_code == 200
-
-

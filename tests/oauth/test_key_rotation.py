@@ -42,9 +42,7 @@ async def rotate(world: World, alg: str) -> str:
 async def revoke(world: World, kid: str) -> None:
     services = world.services
     async with services.database.transaction() as db:
-        await revoke_key(
-            db, services.sealer, services.emitter, kid, times=times(world), now=world.clock(), actor="cli"
-        )
+        await revoke_key(db, services.sealer, services.emitter, kid, times=times(world), now=world.clock(), actor="cli")
     await services.keys.poll(world.clock())
 
 

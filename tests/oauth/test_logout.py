@@ -61,6 +61,7 @@ async def test_a_bare_get_asks_and_only_the_answer_signs_out(world: World) -> No
     client, person = await world.client(), await world.person()
     async with world.browser() as browser:
         await signed_in(world, browser, client, person)
+        asked = await browser.get("/oauth/logout")
         for params in ({}, {"state": "s"}, {"post_logout_redirect_uri": BYE}, {"client_id": client.client.client_id}):
             asked = await browser.get("/oauth/logout", params=params)
             assert asked.status_code == 200
@@ -91,6 +92,8 @@ async def test_a_foreign_form_cannot_sign_anybody_out(world: World) -> None:
             ({"form_token": own[1]}, {"sec-fetch-site": "cross-site"}),
         ):
             response = await browser.post("/oauth/logout", data=form, headers=headers)
+            if response.status_code == 303:
+                response = await browser.get(response.headers["location"])
             assert "Sign out?" in response.text
             assert await is_signed_in(world, browser, client)
 
@@ -163,3 +166,15 @@ async def test_a_repeated_parameter_gets_a_page(world: World) -> None:
     async with world.browser() as browser:
         response = await browser.get("/oauth/logout?state=a&state=b")
     check_page(response, "the parameter state is given more than once")
+
+
+async def test_a_post_from_another_site_cannot_take_the_cookie_away(world: World) -> None:
+    """S15: such a post carries no Lax cookie, so it must not be able to end what it cannot see."""
+    async with world.browser() as stranger:
+        response = await stranger.post(
+            "/oauth/logout", data={"form_token": "x"}, headers={"sec-fetch-site": "cross-site"}
+        )
+        assert response.status_code == 303
+        followed = await stranger.get(response.headers["location"])
+    assert "set-cookie" not in response.headers
+    assert "set-cookie" not in followed.headers

@@ -124,15 +124,13 @@ async def test_a_zero_byte_in_any_parameter_is_data(world: World, name: str) -> 
         ("max_age", "٣", "max_age must be a whole number of seconds"),
         ("claims", "[]", "claims must be a JSON object"),
         ("claims", "{", "claims must be a JSON object"),
-        ("claims", "[" * 9000, "claims must be a JSON object"),
+        ("claims", "[" * 4000, "claims must be a JSON object"),
         ("claims", '{"userinfo": 1}', "claims.userinfo must be an object"),
         ("state", "x" * 4097, "state is longer than 4096 characters"),
         ("nonce", "x" * 4097, "nonce is longer than 4096 characters"),
     ],
 )
-async def test_a_value_that_cannot_be_meant_is_refused_by_name(
-    world: World, name: str, value: str, words: str
-) -> None:
+async def test_a_value_that_cannot_be_meant_is_refused_by_name(world: World, name: str, value: str, words: str) -> None:
     client = await world.client()
     async with world.browser() as browser:
         answer = await world.authorize(browser, client, **{name: value})

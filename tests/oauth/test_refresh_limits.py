@@ -59,8 +59,7 @@ async def test_an_unused_family_ends_after_its_idle_lifetime(world: World) -> No
 
 async def test_use_puts_off_the_idle_end_but_never_the_absolute_one(database_url: str, tmp_path: Path) -> None:
     """S10"""
-    limits = {"refresh__idle_s": "1000", "refresh__absolute_s": "2500"}
-    async with open_world(database_url, tmp_path, **limits) as world:
+    async with open_world(database_url, tmp_path, refresh__idle_s="1000", refresh__absolute_s="2500") as world:
         client = await world.client()
         token = await offline_family(world, client)
         for _ in range(2):

@@ -172,7 +172,6 @@ async def test_a_token_that_was_never_given_out_is_refused_and_harms_nobody(worl
 async def test_no_refresh_token_is_stored(world: World) -> None:
     """S10, S46: it is derived anew each time."""
 
-
     client = await world.client()
     first = await family_of(world, client)
     second = await successor(world, client, first)

@@ -146,6 +146,6 @@ async def test_an_address_that_must_not_be_registered_is_not_used_either(world: 
 async def test_refused_requests_of_one_address_cannot_fill_the_log(world: World) -> None:
     """S2"""
     async with world.browser() as browser:
-        for _ in range(35):
+        for _ in range(65):
             check_page(await browser.get("/oauth/authorize"), "client_id")
-    assert len(await world.events("login.refused")) == 30
+    assert len(await world.events("login.refused")) == 60

@@ -62,9 +62,7 @@ async def test_a_token_given_twice_is_refused(world: World) -> None:
     """S11"""
     client = await world.client()
     token = (await world.tokens(client, await world.person()))["access_token"]
-    twice = await ask(
-        world, "POST", headers={"authorization": f"Bearer {token}"}, data={"access_token": token}
-    )
+    twice = await ask(world, "POST", headers={"authorization": f"Bearer {token}"}, data={"access_token": token})
     assert (twice.status_code, twice.json()["error"]) == (400, "invalid_request")
     assert "given twice" in twice.json()["error_description"]
 

@@ -21,7 +21,7 @@ def signer(fake: FakeIssuer) -> Signer:
     made = ECKey.generate_key("P-256")
     kid = made.thumbprint()
     fake.published = [{**made.as_dict(private=False), "kid": kid, "alg": "ES256", "use": "sig"}]
-    return make_signer(kid, "ES256", made)
+    return make_signer(kid, "ES256", made.as_der(private=True))
 
 
 def test_a_persons_access_token_arrives_with_every_claim(
