@@ -49,18 +49,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = Path(tempfile.mkdtemp(prefix="ostiary-bench-"))
     # PostgreSQL runs as another account, which must find its folder.
     folder.chmod(0o711)
+    figures: list[Figure] = []
     try:
-        figures = _measure(args, folder)
+        for found in _measure(args, folder):
+            figures += found
     except BenchmarkFailed as failure:
         say(str(failure))
         return 1
     finally:
+        # Half an hour of figures is told even where the last one cannot be had.
+        _publish(args, figures)
         shutil.rmtree(folder, ignore_errors=True)
+    return int(any(figure.holds is False for figure in figures))
+
+
+def _publish(args: argparse.Namespace, figures: Sequence[Figure]) -> None:
     told: dict[str, object] = {"at": datetime.now(UTC).isoformat(), "machine": _machine(), "arguments": vars(args)}
     told["figures"] = [document(figure) for figure in figures]
     (ROOT / "bench.json").write_text(json.dumps(told, indent=1, default=str) + "\n")
     print(table(figures))
-    return int(any(figure.holds is False for figure in figures))
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -78,31 +85,29 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
-def _measure(args: argparse.Namespace, folder: Path) -> list[Figure]:
+def _measure(args: argparse.Namespace, folder: Path) -> Iterator[list[Figure]]:
     wanted = args.only or NAMES
     kinds: tuple[DatabaseKind, ...] = ("sqlite", "postgresql") if args.database == "both" else (args.database,)
     effort = QUICK if args.quick else FULL
     if args.pairs is not None:
         effort = Effort(args.pairs, effort.seconds, effort.warm_up_s)
-    figures: list[Figure] = []
     rows = [row for row in ROWS if row.name in wanted]
     if rows:
         with deployments(kinds, folder / "protocol") as ours, _rivals(folder) as (peer, floor):
             sides = Sides(peer, floor, ours, folder)
             for row in rows:
-                figures += _guarded(row.name, partial(compare, row, sides, effort, say))
+                yield _guarded(row.name, partial(compare, row, sides, effort, say))
     names = [name for name in SIGNIN_ROWS if name in wanted]
     if names:
         with deployments(kinds, folder / "signin") as ours:
             for name, each in product(names, ours):
-                figures += _guarded(name, partial(_signin, name, each, effort))
+                yield _guarded(name, partial(_signin, name, each, effort))
     if "memory" in wanted:
         signins = args.signins or (QUICK_SIGNINS if args.quick else SIGNINS)
         for kind in kinds:
             # A server of its own, which nothing has warmed.
             with deployments((kind,), folder / "memory") as ours:
-                figures += _guarded("memory", partial(measure_memory, ours[0], signins, say))
-    return figures
+                yield _guarded("memory", partial(measure_memory, ours[0], signins, say))
 
 
 def _guarded(row: str, work: Callable[[], list[Figure]]) -> list[Figure]:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from importlib import import_module
 
 from sqlalchemy import func, select
 
@@ -30,6 +31,7 @@ class Background:
         self._tasks = [
             asyncio.create_task(_again_and_again(POLL_S, self._poll)),
             asyncio.create_task(_again_and_again(HOUSEKEEPING_S, self._keep_house)),
+            asyncio.create_task(self._warm_up()),
         ]
 
     async def stop(self) -> None:
@@ -37,6 +39,11 @@ class Background:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _warm_up(self) -> None:
+        """What the first sign-in would otherwise wait for: the hash's memory, and the reader of user agents."""
+        await asyncio.to_thread(import_module, "user_agents")
+        await self._services.hashes.verify_nothing("warm-up")
 
     async def _poll(self) -> None:
         """Clients, APIs and keys that another process changed are known within a second (S18, S39)."""
