@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
 
-from sqlalchemy import case, delete, update
+from sqlalchemy import bindparam, case, delete, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.emit import Emitter
@@ -105,9 +105,13 @@ async def reserve(
     return Reservation(key, failures, None if until is None else from_micros(until))
 
 
+# Put together once: every sign-in runs it.
+_RELEASE = delete(lockouts).where(lockouts.c.key == bindparam("counter"))
+
+
 async def release(db: AsyncConnection, key: bytes) -> None:
     """Forgets the failures: the proof was right."""
-    await db.execute(delete(lockouts).where(lockouts.c.key == key))
+    await db.execute(_RELEASE, {"counter": key})
 
 
 async def give_back(db: AsyncConnection, reservation: Reservation, *, limit: int) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 
@@ -21,6 +21,20 @@ from identity.signin.password_step import Claimed, ProvenPassword
 from identity.tables import credentials, people
 from identity.values import LiveSession, Proof, SigninAttempt
 from policy.values import Effect, SigninFacts
+
+
+# Put together once: every sign-in asks it.
+_UNCHANGED = (
+    select(people.c.id)
+    .join(credentials, credentials.c.person_id == people.c.id)
+    .where(
+        people.c.id == bindparam("person"),
+        people.c.state == "active",
+        credentials.c.kind == "password",
+        credentials.c.hash == bindparam("password_hash"),
+    )
+    .with_for_update(read=True)
+)
 
 
 async def complete_signin(
@@ -48,18 +62,8 @@ async def complete_signin(
 
 async def _is_unchanged(db: AsyncConnection, person: Claimed) -> bool:
     """Whether the account is still active and has still the same password: both may have changed during the hash."""
-    query = (
-        select(people.c.id)
-        .join(credentials, credentials.c.person_id == people.c.id)
-        .where(
-            people.c.id == person.id,
-            people.c.state == "active",
-            credentials.c.kind == "password",
-            credentials.c.hash == person.password_hash,
-        )
-        .with_for_update(read=True)
-    )
-    return (await db.execute(query)).first() is not None
+    values = {"person": person.id, "password_hash": person.password_hash}
+    return (await db.execute(_UNCHANGED, values)).first() is not None
 
 
 async def _settle_password(
