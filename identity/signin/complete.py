@@ -22,7 +22,6 @@ from identity.tables import credentials, people
 from identity.values import LiveSession, Proof, SigninAttempt
 from policy.values import Effect, SigninFacts
 
-
 # Put together once: every sign-in asks it.
 _UNCHANGED = (
     select(people.c.id)
