@@ -56,6 +56,7 @@ LOGIN_CONSENT_WITHDRAWN = _event(
     "login.consent_withdrawn", MEDIUM, "A person took back what an application was allowed."
 )
 LOGOUT_SUCCEEDED = _event("logout.succeeded", LOW, "A person signed out.", public="initiated_by")
+LOGOUT_REFUSED = _event("logout.refused", MEDIUM, "A request to sign out was refused.", public="reason")
 LOCKOUT_STARTED = _event(
     "lockout.started", HIGH, "Too many failures: proofs are refused for a while.", public="failures until scope"
 )

@@ -73,13 +73,14 @@ class RemoteWorld(World):
     process: Process | None = None
     fleet: "list[RemoteWorld]" = field(default_factory=list)
 
-    async def client(self, **asked: object) -> CreatedClient:  # type: ignore[override]
+    async def client(self, **asked: object) -> CreatedClient:
         """As `World.client`; returns when every process of the fleet knows it, which must be soon (S18)."""
-        made = await super().client(**asked)  # type: ignore[arg-type]
+        made = await super().client(**asked)
 
         async def is_known(world: RemoteWorld) -> bool:
             form = {"grant_type": "refresh_token", "refresh_token": "x"}
-            return (await world.token(made, **form)).json()["error"] != "invalid_client"
+            refused = await world.token(made, **form)
+            return bool(refused.json()["error"] != "invalid_client")
 
         for world in self.fleet:
             await soon(partial(is_known, world))
@@ -147,5 +148,3 @@ async def open_remote_worlds(
             for world in worlds:
                 world.fleet = worlds
             yield worlds
-
-

@@ -6,7 +6,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
@@ -267,7 +267,7 @@ class _MadeOnce:
 
     @contextmanager
     def handed_out(self) -> Iterator[None]:
-        """Within, every world gets the same keys in the same order, all of them different."""
+        """Within, a deployment that starts gets the same keys in the same order, all of them different."""
         given = count()
 
         def generate_key(*arguments: object, **named: object) -> RSAKey:
@@ -309,12 +309,16 @@ async def open_world(
     }
     clock = clock or MovableClock()
     loaded: Settings = load_settings(environ=environment).settings
-    with _KEYS.handed_out():
-        async with open_services(loaded, (MASTER_KEY,), hashing=CHEAPEST, clock=clock) as opened:
-            services = replace(opened, decide=policy)
-            if refusal_deadline is not None:
-                services = replace(services, settings=replace(opened.settings, refusal_deadline=refusal_deadline))
-            yield World(services, build(loaded, services), clock)
+    async with AsyncExitStack() as stack:
+        # For the first start alone: what two worlds over one database make afterwards must differ.
+        with _KEYS.handed_out():
+            opened = await stack.enter_async_context(
+                open_services(loaded, (MASTER_KEY,), hashing=CHEAPEST, clock=clock)
+            )
+        services = replace(opened, decide=policy)
+        if refusal_deadline is not None:
+            services = replace(services, settings=replace(opened.settings, refusal_deadline=refusal_deadline))
+        yield World(services, build(loaded, services), clock)
 
 
 MASTER_KEY = hashlib.sha256(b"the master key of the tests").digest()

@@ -40,7 +40,7 @@ class Authorize:
             form = await _read(request)
         except FormRefused as refused:
             if refused.rest is None or refused.repeated & {"client_id", "redirect_uri"}:
-                return await self._refuse(request, f"{refused}.")
+                return await self._refuse(request, _sentence(str(refused)))
             form, fault = refused.rest, OAuthError("invalid_request", str(refused))
         try:
             trusted = trust_request(form, self._services.catalogue.find_client)
@@ -100,6 +100,10 @@ class Authorize:
             data={"reason": reason},
         )
         await record_refusal(self._services, event)
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}."
 
 
 async def _read(request: Request) -> Form:

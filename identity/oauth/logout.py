@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from audit.catalogue import LOGOUT_SUCCEEDED
+from audit.catalogue import LOGOUT_REFUSED, LOGOUT_SUCCEEDED
 from audit.record import Event
 from base.cookies import clear_cookie, read_cookie
 from base.forms import Form, FormRefused, parse_form
@@ -16,6 +16,7 @@ from identity.client_values import Client
 from identity.form_tokens import comes_from_us, form_token, is_own_form
 from identity.oauth.authorize import hint_verifier
 from identity.redirect_uris import find_redirect_uri
+from identity.refusal_events import record_refusal
 from identity.revocation import end_session
 from identity.services import Services, origin_of
 from identity.sessions import find_live
@@ -67,6 +68,14 @@ class Logout:
             form = await read_form(request) if request.method == "POST" else parse_form(request.scope["query_string"])
             asked = parse_logout(services, form)
         except (FormRefused, LogoutRefused) as refused:
+            event = Event(
+                type=LOGOUT_REFUSED,
+                actor="anonymous",
+                outcome="denied",
+                origin=origin_of(request),
+                data={"reason": str(refused)},
+            )
+            await record_refusal(services, event)
             return services.pages.error(request, 400, "You were not signed out", str(refused))
         if request.method == "POST" and (
             "form_token" not in form or not comes_from_us(request, services.settings.issuer)

@@ -3,13 +3,16 @@
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
+from audit.catalogue import TOKEN_REFUSED
+from audit.record import Event
 from base.forms import Form, FormRefused, parse_form
 from base.request import header, read_body
 from identity.oauth.claims import select_claims
 from identity.oauth.person_claims import load_known_claims
 from identity.oauth.token_state import find_live_access_token
 from identity.oauth.wire import Answer, json_answer
-from identity.services import Services
+from identity.refusal_events import record_refusal
+from identity.services import Services, origin_of
 
 _NO_TOKEN = "the request has no access token: expected the header Authorization: Bearer"
 
@@ -43,6 +46,14 @@ class Userinfo:
             return _challenge(401, None, _NO_TOKEN)
         live = await find_live_access_token(self._services, token, now=self._services.clock())
         if live is None or live.grant is None:
+            event = Event(
+                type=TOKEN_REFUSED,
+                actor="anonymous",
+                outcome="failure",
+                origin=origin_of(request),
+                data={"error": "invalid_token", "reason": "not a living access token of a person"},
+            )
+            await record_refusal(self._services, event)
             return _challenge(401, "invalid_token", "the access token is not valid: unknown, expired or revoked")
         if "openid" not in live.scopes:
             return _challenge(403, "insufficient_scope", "the access token lacks the scope openid")

@@ -82,9 +82,7 @@ class CertificationRun:
         assert page.params["iss"] == ISSUER
         return page
 
-    async def redeem(
-        self, page: Page, client: CreatedClient | None = None, **form: str
-    ) -> httpx2.Response:
+    async def redeem(self, page: Page, client: CreatedClient | None = None, **form: str) -> httpx2.Response:
         """The token endpoint's answer to the code of a response."""
         answer = Answer(page.response, page.url, page.params)
         return await self.world.redeem(client or self.client, answer, **{"code_verifier": "", **form})

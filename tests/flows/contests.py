@@ -222,4 +222,3 @@ CONTESTS: Mapping[str, Callable[[World], Awaitable[Contest]]] = {
     "consent answer": consent_answer,
     "revocation": revocation,
 }
-

@@ -57,10 +57,15 @@ DEMO = "lets nobody in here: a relying party of its own, which comes through /oa
 @pytest.fixture
 async def gated(database_url: str, tmp_path: Path) -> AsyncIterator[World]:
     """A deployment with a policy that can be closed, two failures to a lockout, and three sign-ins an address."""
-    limits = {"rate__per_address": "3", "lockout__failures": "2"}
-    async with open_world(
-        database_url, tmp_path, policy=Policy(), refusal_deadline=timedelta(), **limits
-    ) as world:
+    opened = open_world(
+        database_url,
+        tmp_path,
+        policy=Policy(),
+        refusal_deadline=timedelta(),
+        rate__per_address="3",
+        lockout__failures="2",
+    )
+    async with opened as world:
         yield world
 
 

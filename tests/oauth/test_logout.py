@@ -178,3 +178,12 @@ async def test_a_post_from_another_site_cannot_take_the_cookie_away(world: World
         followed = await stranger.get(response.headers["location"])
     assert "set-cookie" not in response.headers
     assert "set-cookie" not in followed.headers
+
+
+async def test_a_refused_logout_leaves_a_trace(world: World) -> None:
+    """S15"""
+    async with world.browser() as browser:
+        assert (await browser.get("/oauth/logout", params={"id_token_hint": "x"})).status_code == 400
+    [event] = await world.events("logout.refused")
+    assert event["outcome"] == "denied"
+    assert event["data"] == {"reason": "The application's proof of who is signed in is not valid: id_token_hint."}

@@ -65,8 +65,9 @@ async def test_no_canary_is_found_in_what_the_caller_is_told(world: World) -> No
         await world.userinfo(canary),
     ]
     async with world.browser() as browser:
-        for name in ("client_id", "redirect_uri", "claims", "scope", "prompt", "request", "id_token_hint"):
-            answers.append((await world.authorize(browser, client, **{name: canary})).response)
+        names = ("client_id", "redirect_uri", "claims", "scope", "prompt", "request", "id_token_hint")
+        sent = [await world.authorize(browser, client, **{name: canary}) for name in names]
+        answers += [answer.response for answer in sent]
         answers.append(await browser.get("/oauth/logout", params={"id_token_hint": canary}))
     for answer in answers:
         assert canary not in answer.text

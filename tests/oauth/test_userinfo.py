@@ -128,3 +128,10 @@ async def test_a_requested_claim_cannot_stand_in_for_what_the_server_says(world:
     tokens = await world.tokens(client, person, claims=json.dumps(claims))
     id_token = claims_of(tokens["id_token"])
     assert (id_token["aud"], id_token["sub"], id_token["amr"]) == (client.client.client_id, person.sub, ["pwd"])
+
+
+async def test_a_bad_bearer_leaves_a_trace(world: World) -> None:
+    """S12"""
+    assert (await world.userinfo("no.such.token")).status_code == 401
+    [event] = await world.events("token.refused")
+    assert event["data"] == {"error": "invalid_token", "reason": "not a living access token of a person"}
