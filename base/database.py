@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from base.errors import NotReady, StatementRefused, StorageUnavailable, named
 from base.inline_sqlite import begin_immediate, connect_inline
 from base.postgres import PostgresHot
-from base.sqlite import PRAGMAS, SqliteHot
+from base.sqlite import PRAGMAS, SqliteHot, passed
 from base.statements import Row, Statement, Unit
 
 
@@ -110,7 +110,7 @@ class Database:
             async with _begin(self._writing) as db:
                 yield db
             return
-        async with self._gate, _begin(self._writing) as db:
+        async with passed(self._gate), _begin(self._writing) as db:
             yield db
 
     @asynccontextmanager
@@ -141,5 +141,5 @@ async def _begin(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     except (IntegrityError, DataError) as failure:
         # The driver's words would repeat the value.
         raise StatementRefused(named(failure)) from None
-    except (DBAPIError, PoolTimeout, OSError) as failure:
+    except (DBAPIError, PoolTimeout, OSError, sqlite3.OperationalError) as failure:
         raise StorageUnavailable(named(failure)) from None

@@ -7,6 +7,9 @@ a thread: the lock that another process holds, and the disk at commit.
 
 import asyncio
 import sqlite3
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from typing import cast
 
 from sqlalchemy import AsyncAdaptedQueuePool
@@ -55,11 +58,23 @@ class InlineSqlite(SQLiteDialect_pysqlite):
     def do_commit(self, dbapi_connection: DBAPIConnection) -> None:
         """Waits for the disk in a thread."""
         if cast(sqlite3.Connection, dbapi_connection).in_transaction:
-            await_only(asyncio.to_thread(dbapi_connection.commit))
+            await_only(_to_the_end(dbapi_connection.commit))
 
 
 async def _done() -> None:
     """Nothing to wait for."""
+
+
+async def _to_the_end(work: Callable[[], object]) -> None:
+    """Runs `work` in a thread; a cancelled caller waits for its end, so nobody finds the connection busy."""
+    running = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        while not running.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([running])
+        raise
 
 
 def connect_inline(path: str) -> sqlite3.Connection:
@@ -76,7 +91,11 @@ def begin_immediate(connection: sqlite3.Connection) -> None:
     except sqlite3.OperationalError as failure:
         if failure.sqlite_errorcode != sqlite3.SQLITE_BUSY:
             raise
-        await_only(asyncio.to_thread(_begin_later, connection))
+        try:
+            await_only(_to_the_end(partial(_begin_later, connection)))
+        except asyncio.CancelledError:
+            connection.rollback()
+            raise
 
 
 def _begin_later(connection: sqlite3.Connection) -> None:

@@ -6,14 +6,16 @@ thread of its own.
 
 import asyncio
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 
 from base.errors import StatementRefused, StorageUnavailable, named
 from base.group import Group
 from base.statements import Row, Statement, Unit
 
-BUSY_TIMEOUT_MS = 5000
+BUSY_TIMEOUT_MS = 3000
+GATE_TIMEOUT_S = 3.0
 PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",
@@ -28,9 +30,31 @@ def connect(path: str, *, factory: type[sqlite3.Connection] = sqlite3.Connection
     connection = sqlite3.connect(
         path, isolation_level=None, check_same_thread=False, cached_statements=128, factory=factory
     )
-    for pragma in PRAGMAS:
-        connection.execute(f"PRAGMA {pragma}")
+    try:
+        for pragma in PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+    except sqlite3.DatabaseError as failure:
+        connection.close()
+        raise StorageUnavailable(named(failure)) from failure
     return connection
+
+
+# Everything else is the storage's fault: locked, full, unreadable, damaged.
+_VALUE_AT_FAULT = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError)
+
+
+@asynccontextmanager
+async def passed(gate: asyncio.Lock) -> AsyncIterator[None]:
+    """Holds the process's one write lock; raises StorageUnavailable where others hold it for too long."""
+    try:
+        async with asyncio.timeout(GATE_TIMEOUT_S):
+            await gate.acquire()
+    except TimeoutError:
+        raise StorageUnavailable("other writes took too long") from None
+    try:
+        yield
+    finally:
+        gate.release()
 
 
 class SqliteHot:
@@ -51,7 +75,7 @@ class SqliteHot:
         """The first row of a hot read, or None."""
         try:
             row: Row | None = self._reader.execute(query.sqlite[0], query.named(params)).fetchone()
-        except sqlite3.OperationalError as failure:
+        except sqlite3.DatabaseError as failure:
             raise StorageUnavailable(named(failure)) from failure
         return row
 
@@ -63,7 +87,7 @@ class SqliteHot:
 
     async def _run(self, units: Sequence[Unit]) -> Sequence[Row | None]:
         loop = asyncio.get_running_loop()
-        async with self._gate:
+        async with passed(self._gate):
             return await loop.run_in_executor(self._thread, self._commit, units)
 
     def _commit(self, units: Sequence[Unit]) -> list[Row | None]:
@@ -71,10 +95,10 @@ class SqliteHot:
             self._writer.execute("BEGIN IMMEDIATE")
             results = [self._carry_out(unit) for unit in units]
             self._writer.execute("COMMIT")
-        except sqlite3.OperationalError as failure:
-            raise StorageUnavailable(named(failure)) from failure
-        except sqlite3.Error as failure:
+        except _VALUE_AT_FAULT as failure:
             raise StatementRefused(named(failure)) from None
+        except sqlite3.Error as failure:
+            raise StorageUnavailable(named(failure)) from failure
         finally:
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK")

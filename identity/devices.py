@@ -55,10 +55,14 @@ async def see_device(
     person_id: bytes,
     request: Request,
     *,
+    told: list[Event],
     now: datetime,
     origin: Origin = Origin(),
 ) -> SeenDevice:
-    """The device of a sign-in that succeeded: the known one, marked as seen, or a new one."""
+    """The device of a sign-in that succeeded: the known one, marked as seen, or a new one.
+
+    Its event goes to `told`, which the caller stores with the others of the sign-in.
+    """
     cookie_digest = read_device(request, services)
     known = await find_device(db, person_id, cookie_digest)
     if known is not None:
@@ -70,7 +74,7 @@ async def see_device(
     if cookie_digest is None or not await _is_ours(db, cookie_digest):
         cookie = new_secret(COOKIE)
         cookie_digest = digest(cookie)
-    device_id = await _add(db, services, person_id, cookie_digest, now=now, origin=origin)
+    device_id = await _add(db, person_id, cookie_digest, told=told, now=now, origin=origin)
     return SeenDevice(device_id, is_new=True, cookie=cookie)
 
 
@@ -82,7 +86,7 @@ async def _is_ours(db: AsyncConnection, cookie_digest: bytes) -> bool:
 
 
 async def _add(
-    db: AsyncConnection, services: Services, person_id: bytes, cookie_digest: bytes, *, now: datetime, origin: Origin
+    db: AsyncConnection, person_id: bytes, cookie_digest: bytes, *, told: list[Event], now: datetime, origin: Origin
 ) -> bytes:
     device_id = new_id(now)
     label = label_of(origin.user_agent)
@@ -99,16 +103,17 @@ async def _add(
         },
     )
     actor = show_id(PERSON, person_id)
-    event = Event(
-        type=DEVICE_ADDED,
-        actor=actor,
-        subject=actor,
-        person=person_id,
-        device_id=device_id,
-        origin=origin,
-        personal={"label": label},
+    told.append(
+        Event(
+            type=DEVICE_ADDED,
+            actor=actor,
+            subject=actor,
+            person=person_id,
+            device_id=device_id,
+            origin=origin,
+            personal={"label": label},
+        )
     )
-    await services.emitter.emit(db, event, now=now)
     return device_id
 
 

@@ -93,10 +93,14 @@ async def start_session(
     sub: str,
     device_id: bytes,
     proofs: Sequence[Proof],
+    told: list[Event],
     now: datetime,
     origin: Origin = Origin(),
 ) -> OpenedSession:
-    """A new session of a person who has just proven who they are."""
+    """A new session of a person who has just proven who they are.
+
+    Its event goes to `told`, which the caller stores with the others of the sign-in.
+    """
     session_id, cookie = new_id(now), new_secret(COOKIE)
     await db.execute(
         insert(sessions),
@@ -111,16 +115,17 @@ async def start_session(
     )
     await _store_proofs(db, session_id, proofs, now)
     actor = show_id(PERSON, person_id)
-    event = Event(
-        type=SESSION_STARTED,
-        actor=actor,
-        subject=actor,
-        person=person_id,
-        session_id=session_id,
-        device_id=device_id,
-        origin=origin,
+    told.append(
+        Event(
+            type=SESSION_STARTED,
+            actor=actor,
+            subject=actor,
+            person=person_id,
+            session_id=session_id,
+            device_id=device_id,
+            origin=origin,
+        )
     )
-    await services.emitter.emit(db, event, now=now)
     return OpenedSession(LiveSession(session_id, person_id, sub, now, tuple(proofs), device_id), cookie)
 
 

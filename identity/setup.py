@@ -23,7 +23,7 @@ from identity.password_hashes import HashPoolBusy
 from identity.person_values import NewPerson
 from identity.services import Services, origin_of
 from identity.setup_form import Fault, Faults, SetupForm, find_faults, parse_setup_form
-from identity.signin.complete import emit_succeeded, open_session
+from identity.signin.complete import open_session, succeeded_event
 from identity.signin.step_pages import wait_page
 from identity.values import Proof
 
@@ -100,9 +100,9 @@ class SetupPage:
             person_id = await create_person(db, services, new, now=now, actor="anonymous", via="setup", origin=origin)
             actor = show_id(PERSON, person_id)
             used = Event(type=LINK_USED, actor=actor, subject=actor, person=person_id, origin=origin)
-            await services.emitter.emit(db, used, now=now)
+            told = [used]
             person = await find_person(db, person_id)
-            device = await see_device(db, services, person_id, request, now=now, origin=origin)
+            device = await see_device(db, services, person_id, request, told=told, now=now, origin=origin)
             opened = await open_session(
                 db,
                 services,
@@ -111,10 +111,12 @@ class SetupPage:
                 sub=person.sub if person else "",
                 device=device,
                 proof=Proof("pwd", now),
+                told=told,
                 now=now,
                 origin=origin,
             )
-            await emit_succeeded(db, services, opened.session, device, None, now=now, origin=origin)
+            told.append(succeeded_event(opened.session, device, None, origin=origin))
+            await services.emitter.emit_all(db, told, now=now)
         response = RedirectResponse("/", 303, {"Cache-Control": "no-store"})
         set_cookie(response, services.settings, "session", opened.cookie)
         if device.cookie is not None:

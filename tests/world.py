@@ -19,6 +19,7 @@ import msgspec
 from joserfc.jwk import RSAKey
 from sqlalchemy import select
 
+from audit.record import Event
 from audit.tables import events
 from base.clock import utc_now
 from base.cookies import cookie_name
@@ -134,7 +135,8 @@ class World:
         now = self.clock()
         request = _request_of(browser)
         async with self.services.database.transaction() as db:
-            device = await see_device(db, self.services, person.id, request, now=now)
+            told: list[Event] = []
+            device = await see_device(db, self.services, person.id, request, told=told, now=now)
             opened = await start_session(
                 db,
                 self.services,
@@ -142,8 +144,10 @@ class World:
                 sub=person.sub,
                 device_id=device.id,
                 proofs=[Proof("pwd", now)],
+                told=told,
                 now=now,
             )
+            await self.services.emitter.emit_all(db, told, now=now)
         browser.cookies.set(cookie_name(self.services.settings, "session"), opened.cookie, domain="id.example.com")
         return opened.session.id
 

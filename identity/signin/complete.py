@@ -87,32 +87,25 @@ async def _let_in(
     now: datetime,
     origin: Origin,
 ) -> Turn | None:
-    device = await see_device(db, services, person.id, request, now=now, origin=origin)
+    told: list[Event] = []
+    device = await see_device(db, services, person.id, request, told=told, now=now, origin=origin)
     opened = await open_session(
-        db, services, request, person.id, sub=person.sub, device=device, proof=proof, now=now, origin=origin
+        db, services, request, person.id, sub=person.sub, device=device, proof=proof, told=told, now=now, origin=origin
     )
     attempt = replace(attempt, session_id=opened.session.id)
     client_id = attempt.request.client_id if attempt.request else None
-    await emit_succeeded(db, services, opened.session, device, client_id, now=now, origin=origin)
+    told.append(succeeded_event(opened.session, device, client_id, origin=origin))
+    await services.emitter.emit_all(db, told, now=now)
     turn = await take_turn(db, services, attempt, opened.session, new_cookie=new_secret(COOKIE), now=now, origin=origin)
     if turn is None:
         raise RuntimeError("an attempt that this transaction holds must be there to save")
     return replace(turn, session_cookie=opened.cookie, device_cookie=device.cookie)
 
 
-async def emit_succeeded(
-    db: AsyncConnection,
-    services: Services,
-    session: LiveSession,
-    device: SeenDevice,
-    client_id: str | None,
-    *,
-    now: datetime,
-    origin: Origin,
-) -> None:
+def succeeded_event(session: LiveSession, device: SeenDevice, client_id: str | None, *, origin: Origin) -> Event:
     """Tells that a person signed in."""
     actor = show_id(PERSON, session.person_id)
-    event = Event(
+    return Event(
         type=LOGIN_SUCCEEDED,
         actor=actor,
         subject=actor,
@@ -123,7 +116,6 @@ async def emit_succeeded(
         origin=origin,
         data={"methods": sorted({proof.method for proof in session.proofs}), "new_device": device.is_new},
     )
-    await services.emitter.emit(db, event, now=now)
 
 
 async def open_session(
@@ -135,6 +127,7 @@ async def open_session(
     sub: str,
     device: SeenDevice,
     proof: Proof,
+    told: list[Event],
     now: datetime,
     origin: Origin,
 ) -> OpenedSession:
@@ -153,5 +146,5 @@ async def open_session(
             db, services, current.id, why="another_person", now=now, actor=actor, origin=origin
         )
     return await start_session(
-        db, services, person_id, sub=sub, device_id=device.id, proofs=(proof,), now=now, origin=origin
+        db, services, person_id, sub=sub, device_id=device.id, proofs=(proof,), told=told, now=now, origin=origin
     )
