@@ -5,6 +5,7 @@ reloads when it moved.
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import cast
 
 from sqlalchemy import select, update
@@ -53,6 +54,12 @@ class Catalogue:
     def find_api(self, identifier: str) -> Api | None:
         """The API with this identifier, the server's own among them, or None."""
         return self._apis.get(identifier)
+
+    def longest_token(self, default: timedelta) -> timedelta:
+        """The longest life that an access token can be given now; `default` is the deployment's."""
+        owners: list[Api | Client] = [*self._apis.values(), *self._clients.values()]
+        asked = [owner.access_token_ttl_s for owner in owners]
+        return max([default, *(timedelta(seconds=seconds) for seconds in asked if seconds is not None)])
 
     async def poll(self) -> None:
         """Reloads where something changed since the last time."""

@@ -35,7 +35,10 @@ Jwk = ECKey | RSAKey
 
 @dataclass(frozen=True, slots=True)
 class KeyTimes:
-    """How long a key is published before it signs, and how long after a key stopped signing it is still good."""
+    """How long a key is published before it signs, and after the last token that it signed has expired.
+
+    `hint_after`: how long a retired key still proves an `id_token_hint`, published or not.
+    """
 
     publish_before: timedelta
     publish_after: timedelta
@@ -86,10 +89,13 @@ def make_signer(kid: str, alg: str, der: bytes) -> Signer:
 class KeyRing:
     """The keys in memory: a signer an algorithm, the published set as ready bytes, and every key for verifying."""
 
-    def __init__(self, database: Database, sealer: Sealer, times: KeyTimes) -> None:
+    def __init__(
+        self, database: Database, sealer: Sealer, times: KeyTimes, *, longest_token: Callable[[], timedelta]
+    ) -> None:
         self._database = database
         self._sealer = sealer
         self._times = times
+        self._longest_token = longest_token
         self._revision = -1
         self._keys: Sequence[SigningKey] = ()
         self._signers: dict[str, Signer] = {}
@@ -127,7 +133,7 @@ class KeyRing:
         self._verifying = {key.kid: self._verifying.get(key.kid) or import_jwk(key.public_jwk) for key in keys}
         published = [key for key in keys if self._is_published(key, now)]
         self.jwks = msgspec.json.encode({"keys": [key.public_jwk for key in reversed(published)]})
-        ends = [key.retired_at + self._times.publish_after for key in published if key.retired_at]
+        ends = [self._published_to(key.retired_at) for key in published if key.retired_at]
         self._published_until = min(ends, default=None)
         self._keys = keys
         self._revision = revision
@@ -135,7 +141,10 @@ class KeyRing:
     def _is_published(self, key: SigningKey, now: datetime) -> bool:
         if key.state == "revoked":
             return False
-        return key.retired_at is None or now < key.retired_at + self._times.publish_after
+        return key.retired_at is None or now < self._published_to(key.retired_at)
+
+    def _published_to(self, retired_at: datetime) -> datetime:
+        return retired_at + self._longest_token() + self._times.publish_after
 
     def _signer_of(self, key: SigningKey, sealed: bytes) -> Signer:
         known = self._signers.get(key.alg)

@@ -54,13 +54,19 @@ async def open_services(
     try:
         sealer = Sealer(master_keys)
         emitter, form_key = await _make_keys(database, sealer, now=clock())
+        catalogue = Catalogue(database, told.issuer)
         services = Services(
             settings=told,
             database=database,
             emitter=emitter,
             sealer=sealer,
-            catalogue=Catalogue(database, told.issuer),
-            keys=KeyRing(database, sealer, key_times(told)),
+            catalogue=catalogue,
+            keys=KeyRing(
+                database,
+                sealer,
+                key_times(told),
+                longest_token=lambda: catalogue.longest_token(told.access_token_ttl),
+            ),
             hashes=hashes,
             breached=breached,
             rates=RateLimiter(store),
@@ -86,10 +92,10 @@ def open_store(settings: Settings) -> KeyValue:
 
 
 def key_times(told: IdentitySettings) -> KeyTimes:
-    """How long keys are published (S39): a cache lifetime before, a token lifetime and a cache lifetime after."""
+    """How long keys are published (S39): a cache lifetime before, and one after the last token expired."""
     return KeyTimes(
         publish_before=max(told.key_publish_before, told.key_cache),
-        publish_after=told.access_token_ttl + told.key_cache,
+        publish_after=told.key_cache,
         hint_after=told.session_absolute,
     )
 

@@ -1,5 +1,7 @@
 """Signing keys at rest and in memory; their life is told in tests/oauth/test_key_rotation.py (S36, S39, S40)."""
 
+from datetime import timedelta
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
@@ -57,7 +59,7 @@ async def test_a_key_moved_to_another_row_does_not_sign(world: World) -> None:
             change = update(signing_keys).where(signing_keys.c.kid == row.kid)
             await db.execute(change.values(sealed=other.sealed))
         await touch(db, "keys")
-    starting = KeyRing(services.database, services.sealer, key_times(services.settings))
+    starting = KeyRing(services.database, services.sealer, key_times(services.settings), longest_token=timedelta)
     with pytest.raises(SealBroken):
         await starting.refresh(world.clock())
 

@@ -174,3 +174,18 @@ async def test_the_key_set_may_be_kept_and_is_asked_for_anew_by_its_tag(world: W
         world.clock.move(seconds=61)
         await rotate(world, "ES256")
         assert (await caller.get("/.well-known/jwks.json", headers=tag)).status_code == 200
+
+
+async def test_a_retired_key_stays_as_long_as_the_longest_token_that_any_client_may_get(world: World) -> None:
+    """S39"""
+    client = await world.client(access_token_ttl_s=7200)
+    world.clock.move(seconds=61)
+    token = (await world.tokens(client, await world.person(), scope="openid offline_access"))["access_token"]
+    old = str(header_of(token)["kid"])
+    await rotate(world, "ES256")
+    world.clock.move(seconds=7205)
+    await world.services.keys.poll(world.clock())
+    assert old in await published(world)
+    world.clock.move(seconds=6)
+    await world.services.keys.poll(world.clock())
+    assert old not in await published(world)
