@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import select, text
@@ -61,12 +62,7 @@ async def open_services(
             emitter=emitter,
             sealer=sealer,
             catalogue=catalogue,
-            keys=KeyRing(
-                database,
-                sealer,
-                key_times(told),
-                longest_token=lambda: catalogue.longest_token(told.access_token_ttl),
-            ),
+            keys=_key_ring(database, sealer, told, catalogue),
             hashes=hashes,
             breached=breached,
             rates=RateLimiter(store),
@@ -89,6 +85,11 @@ async def open_services(
 def open_store(settings: Settings) -> KeyValue:
     """Redis where it is set, else its twin in this process."""
     return RedisStore(settings.redis_url) if settings.redis_url else InProcess()
+
+
+def _key_ring(database: Database, sealer: Sealer, told: IdentitySettings, catalogue: Catalogue) -> KeyRing:
+    longest = partial(catalogue.longest_token, told.access_token_ttl)
+    return KeyRing(database, sealer, key_times(told), longest_token=longest)
 
 
 def key_times(told: IdentitySettings) -> KeyTimes:

@@ -1,9 +1,11 @@
 """Reading the issuer's two documents over HTTP: bounded in time and size, never redirected, never decompressed."""
 
 import ssl
-import time
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
+from threading import Thread
 
 import anyio
 import httpx2
@@ -16,8 +18,6 @@ MAX_DOCUMENT_BYTES = 131_072
 
 # Asking for the plain form, and refusing any other before the body is read, keeps a compression bomb packed (S38).
 REQUEST_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "ostiary-sdk"}
-
-TRANSPORT_ERRORS = (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,43 +56,41 @@ class Route:
 
 
 async def fetch_keys(route: Route, *, transport: httpx2.AsyncBaseTransport | None) -> PublishedKeys:
-    """Metadata, then keys; KeyFetchError when either cannot be had or believed within the time.
+    """Metadata, then keys, both within `timeout_s`.
 
-    A transport, where given, replaces the network (tests, in-process issuers).
+    KeyFetchError when an answer cannot be believed; anything else that the network, TLS, a proxy setting or a
+    transport raises comes out as it is. A transport, where given, replaces the network (tests, in-process issuers).
     """
-    try:
-        with anyio.fail_after(route.timeout_s):
-            async with httpx2.AsyncClient(
-                transport=transport,
-                verify=route.verify,
-                trust_env=route.trusts_environment,
-                timeout=route.timeout_s,
-                headers=REQUEST_HEADERS,
-            ) as client:
-                metadata = await _read(client, route.address.metadata_url)
-                document = await _read(client, parse_jwks_uri(metadata.body, expected=route.address))
-    except TRANSPORT_ERRORS as error:
-        raise KeyFetchError(f"{type(error).__name__}: {error}") from error
-    return PublishedKeys(parse_key_set(document.body), document.fresh_for_s)
-
-
-def fetch_keys_blocking(route: Route, *, transport: httpx2.BaseTransport | None) -> PublishedKeys:
-    """`fetch_keys` for threads."""
-    deadline = time.monotonic() + route.timeout_s
-    try:
-        with httpx2.Client(
+    with anyio.fail_after(route.timeout_s):
+        async with httpx2.AsyncClient(
             transport=transport,
             verify=route.verify,
             trust_env=route.trusts_environment,
             timeout=route.timeout_s,
             headers=REQUEST_HEADERS,
         ) as client:
-            metadata = _read_blocking(client, route.address.metadata_url, deadline=deadline)
-            jwks_uri = parse_jwks_uri(metadata.body, expected=route.address)
-            document = _read_blocking(client, jwks_uri, deadline=deadline)
-    except TRANSPORT_ERRORS as error:
-        raise KeyFetchError(f"{type(error).__name__}: {error}") from error
+            metadata = await _read(client, route.address.metadata_url)
+            document = await _read(client, parse_jwks_uri(metadata.body, expected=route.address))
     return PublishedKeys(parse_key_set(document.body), document.fresh_for_s)
+
+
+def fetch_keys_blocking(route: Route, *, transport: httpx2.AsyncBaseTransport | None) -> PublishedKeys:
+    """`fetch_keys` for threads: the same errors, and TimeoutError after `timeout_s` whatever the issuer does.
+
+    It runs on an event loop of its own, because a blocking client bounds each read but not their sum: headers that
+    drip would hold it for days. The deadline there ends the work, the wait here frees the caller even from what
+    cannot be cancelled (a name look-up).
+    """
+    done: Future[PublishedKeys] = Future()
+
+    def work() -> None:
+        try:
+            done.set_result(anyio.run(partial(fetch_keys, route, transport=transport)))
+        except BaseException as error:  # noqa: BLE001 - whoever waits shall hear of it
+            done.set_exception(error)
+
+    Thread(target=work, name="ostiary-keys", daemon=True).start()
+    return done.result(route.timeout_s)
 
 
 async def _read(client: httpx2.AsyncClient, url: str) -> Document:
@@ -100,17 +98,6 @@ async def _read(client: httpx2.AsyncClient, url: str) -> Document:
     async with client.stream("GET", url, follow_redirects=False) as response:
         _check_answer(response.status_code, response.headers)
         async for chunk in response.aiter_bytes():
-            _take(chunk, body)
-    return _document(body, response.headers)
-
-
-def _read_blocking(client: httpx2.Client, url: str, *, deadline: float) -> Document:
-    body = bytearray()
-    with client.stream("GET", url, follow_redirects=False) as response:
-        _check_answer(response.status_code, response.headers)
-        for chunk in response.iter_bytes():
-            if time.monotonic() > deadline:
-                raise KeyFetchError("the issuer answers too slowly")
             _take(chunk, body)
     return _document(body, response.headers)
 

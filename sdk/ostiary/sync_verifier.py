@@ -9,7 +9,6 @@ import httpx2
 
 from ostiary.core import VerifierCore
 from ostiary.discovery import parse_issuer
-from ostiary.errors import KeyFetchError
 from ostiary.fetch import Route, fetch_keys_blocking
 from ostiary.jwk import VerificationKey
 from ostiary.keyring import KeyRing
@@ -31,7 +30,7 @@ class SyncVerifier:
         key_policy: KeyPolicy | None = None,
         token_cache_size: int = DEFAULT_CACHE_SIZE,
         ssl_context: ssl.SSLContext | None = None,
-        transport: httpx2.BaseTransport | None = None,
+        transport: httpx2.AsyncBaseTransport | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -64,19 +63,20 @@ class SyncVerifier:
         if fresh is not None:
             return fresh
         waits = not self._flight.locked() or keys.find_usable(kid, now=now) is None
-        if keys.may_ask(now=now) and waits:
-            self._refresh(seen=seen)
-        return keys.load(kid, now=self._monotonic())
+        asks = waits and keys.may_ask(kid, now=now)
+        cause = self._refresh(seen=seen) if asks else None
+        return keys.load(kid, now=self._monotonic(), cause=cause)
 
-    def _refresh(self, *, seen: int) -> None:
-        """One refresh however many threads ask."""
+    def _refresh(self, *, seen: int) -> Exception | None:
+        """One refresh however many threads ask; why it failed, or None."""
         with self._flight:
             # `seen` was read before the keys were: a refresh that ended meanwhile has answered our question too.
             if self._keys.attempts != seen:
-                return
+                return None
             try:
                 published = fetch_keys_blocking(self._route, transport=self._transport)
-            except KeyFetchError as error:
-                self._keys.record_failure(str(error), now=self._monotonic())
-            else:
-                self._keys.record_keys(published.keys, fresh_for_s=published.fresh_for_s, now=self._monotonic())
+            except Exception as error:  # noqa: BLE001 - transports and proxy settings raise what they like
+                self._keys.record_failure(error, now=self._monotonic())
+                return error
+            self._keys.record_keys(published.keys, fresh_for_s=published.fresh_for_s, now=self._monotonic())
+            return None

@@ -9,7 +9,6 @@ import httpx2
 
 from ostiary.core import VerifierCore
 from ostiary.discovery import parse_issuer
-from ostiary.errors import KeyFetchError
 from ostiary.fetch import Route, fetch_keys
 from ostiary.jwk import VerificationKey
 from ostiary.keyring import KeyRing
@@ -74,18 +73,22 @@ class Verifier:
             return fresh
         # While somebody else refreshes, a stale key does; only who has no key at all waits for the refresh.
         waits = not self._flight.locked() or keys.find_usable(kid, now=now) is None
-        if keys.may_ask(now=now) and waits:
-            await self._refresh(seen=keys.attempts)
-        return keys.load(kid, now=self._monotonic())
+        asks = waits and keys.may_ask(kid, now=now)
+        cause = await self._refresh(seen=keys.attempts) if asks else None
+        return keys.load(kid, now=self._monotonic(), cause=cause)
 
-    async def _refresh(self, *, seen: int) -> None:
-        """One refresh however many ask. A task cancelled on the way leaves the turn to the next in line."""
+    async def _refresh(self, *, seen: int) -> Exception | None:
+        """One refresh however many ask; why it failed, or None.
+
+        A task cancelled on the way leaves the turn to the next in line.
+        """
         async with self._flight:
             if self._keys.attempts != seen:
-                return
+                return None
             try:
                 published = await fetch_keys(self._route, transport=self._transport)
-            except KeyFetchError as error:
-                self._keys.record_failure(str(error), now=self._monotonic())
-            else:
-                self._keys.record_keys(published.keys, fresh_for_s=published.fresh_for_s, now=self._monotonic())
+            except Exception as error:  # noqa: BLE001 - transports and proxy settings raise what they like
+                self._keys.record_failure(error, now=self._monotonic())
+                return error
+            self._keys.record_keys(published.keys, fresh_for_s=published.fresh_for_s, now=self._monotonic())
+            return None

@@ -86,6 +86,38 @@ async def test_an_unknown_key_id_causes_one_refresh_and_then_a_cool_down(fake: F
     assert fake.requests == ONE_REFRESH * 3
 
 
+async def test_unknown_key_ids_cool_down_even_where_keys_may_not_be_kept(fake: FakeIssuer, clock: Clock) -> None:
+    """S37: `no-store` and a policy without a least age mean a refresh for each good token, not for each forged one."""
+    fake.max_age_s = 0
+    verifier = verifier_for(fake, clock, key_policy=KeyPolicy(min_age_s=0))
+    for _ in range(2):
+        for _ in range(20):
+            assert await refusal_code(verifier, fake.mint(key=make_key())) is TokenErrorCode.UNKNOWN_KEY
+        assert fake.requests == ONE_REFRESH
+        fake.requests.clear()
+        clock.pass_seconds(10)
+    for _ in range(3):
+        assert (await verifier.verify(fake.mint())).sub == "usr_test"
+    assert fake.requests == ONE_REFRESH * 3
+
+
+async def test_the_cool_down_of_unknown_key_ids_does_not_keep_known_keys_from_renewal(
+    fake: FakeIssuer, clock: Clock
+) -> None:
+    """S37: or one forged token each ten seconds would refuse all the good ones."""
+    fake.max_age_s = 5
+    verifier = verifier_for(fake, clock, key_policy=KeyPolicy(min_age_s=0, max_stale_s=0))
+    await verifier.verify(fake.mint())
+    clock.pass_seconds(10)
+    assert await refusal_code(verifier, fake.mint(key=make_key())) is TokenErrorCode.UNKNOWN_KEY
+    clock.pass_seconds(6)
+    with pytest.raises(KeysUnavailable) as caught:
+        await verifier.verify(fake.mint(key=make_key()))
+    assert (caught.value.retry_after_s, caught.value.reason) == (4, "too old")
+    assert (await verifier.verify(fake.mint())).sub == "usr_test"
+    assert fake.requests == ONE_REFRESH * 3
+
+
 async def test_a_new_key_is_found_by_that_one_refresh(fake: FakeIssuer, clock: Clock) -> None:
     """S39: rotation needs no restart and refuses nobody, old tokens included."""
     verifier = verifier_for(fake, clock)

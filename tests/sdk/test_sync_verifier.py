@@ -5,6 +5,7 @@ from threading import Barrier, Event
 
 import httpx2
 import pytest
+from anyio import to_thread
 
 from ostiary import KeysUnavailable, SyncVerifier, TokenErrorCode
 from ostiary.testing import FakeIssuer, make_key
@@ -15,7 +16,7 @@ from tests.sdk.forging import refusal
 ONE_REFRESH = ["/.well-known/openid-configuration", "/.well-known/jwks.json"]
 
 
-class GatedTransport(httpx2.BaseTransport):
+class GatedTransport(httpx2.AsyncBaseTransport):
     """The fake issuer for threads, answering only when the gate is open."""
 
     def __init__(self, fake: FakeIssuer) -> None:
@@ -23,10 +24,10 @@ class GatedTransport(httpx2.BaseTransport):
         self.asked = Event()
         self._inner = fake.transport()
 
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         self.asked.set()
-        assert self.gate.wait(10)
-        return self._inner.handle_request(request)
+        assert await to_thread.run_sync(self.gate.wait, 10)
+        return await self._inner.handle_async_request(request)
 
 
 def test_twenty_threads_cause_one_refresh(fake: FakeIssuer, clock: Clock) -> None:
