@@ -20,8 +20,8 @@ _INSERT = text(
 async def load_data_key(db: AsyncConnection, sealer: Sealer, name: str, now: datetime) -> bytes:
     """The 32 bytes of the key `name`, made at first need; raises SealBroken under a foreign master key.
 
-    Needs a write transaction. A key sealed under an older master key is sealed again under the newest one, so that the
-    old one can be taken out of the list.
+    Needs a write transaction. A key sealed under an older master key is sealed again under the newest one. The old one
+    stays in the list all the same: what others sealed under it is not sealed anew yet.
     """
     aad = b"data key " + name.encode()
     query = select(data_keys.c.sealed).where(data_keys.c.name == name)

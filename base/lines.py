@@ -13,7 +13,11 @@ def to_line(value: object) -> bytes:
     Control characters, ANSI sequences, DEL, C1 controls, U+2028 and directional marks so stay data: they can neither
     begin a new line nor move a reader's cursor.
     """
-    line = _encode(value)
+    try:
+        line = _encode(value)
+    except UnicodeEncodeError:
+        # A lone surrogate, as undecodable bytes of a command line become: JSON has an escape for it.
+        line = b"\x7f"
     if line.isascii() and b"\x7f" not in line:
         return line
     # JSON's own escapes: what `json` leaves raw in ASCII mode is DEL alone.

@@ -56,10 +56,12 @@ show_progress() {
     done
 }
 
-locked_pip() {
+run_pip() {
     "$VENV/bin/python" -m pip install --disable-pip-version-check --no-input --progress-bar off \
-        --constraint "$ROOT/constraints.txt" "$@" 2>&1 </dev/null | show_progress
+        --constraint "$ROOT/constraints.txt" "$@" 2>&1 </dev/null
 }
+
+locked_pip() { run_pip "$@" | show_progress; }
 
 # A virtual environment knows its own place, so one that was moved along with its folder does not count.
 has_venv() {
@@ -86,7 +88,8 @@ install() {
     say 'Installing the locked set of packages (about a minute, once)'
     cd -- "$ROOT"
     # The build tools come first, so that the two packages of this repository are built with the locked ones.
-    if ! locked_pip hatchling editables || ! locked_pip --no-build-isolation --editable ./sdk --editable "$what"; then
+    # They are few, and not worth an account of their own.
+    if ! run_pip hatchling editables >"$VENV/install.log" || ! locked_pip --no-build-isolation --editable ./sdk --editable "$what"; then
         tail -n 15 "$VENV/install.log" >&2
         stop_with 'The packages could not be installed (the lines above tell why; all of them: .venv/install.log); try again.'
     fi

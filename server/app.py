@@ -15,6 +15,7 @@ from server.background import Background
 from server.edge import Edge, EdgeParts
 from server.failures import Failure, make_failure_answers
 from server.logs import AccessLog, write_to_stderr
+from server.methods import one_route_a_path
 from server.metrics import Metrics
 from server.settings import Settings
 
@@ -52,7 +53,7 @@ def build(settings: Settings, services: Services) -> App:
         await app.asgi(scope, receive, send)
 
     routes = _routes(settings, services, itself)
-    router = Router(routes, redirect_slashes=False, default=not_found)
+    router = Router(one_route_a_path(routes, fail), redirect_slashes=False, default=not_found)
     parts = EdgeParts(
         fail=fail,
         origins=lambda: services.catalogue.origins,

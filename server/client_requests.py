@@ -39,9 +39,9 @@ async def register(
     now: datetime,
     actor: str,
 ) -> clients.CreatedClient:
-    """Registers the application with the APIs and scopes that it names; `say` tells of each that was made for it.
+    """Registers the application with the APIs and scopes that it names; `say` is told of each that was made for it.
 
-    Raises Refused; nothing is kept then, since the caller's transaction ends.
+    What it is told holds once the caller's transaction has ended. Raises Refused; nothing is kept then.
     """
     own, foreign = _sort_scopes(asked.scope)
     audiences = tuple(name for name in dict.fromkeys(asked.audience) if name != services.settings.issuer)

@@ -1,11 +1,11 @@
-"""What `ostiary doctor` looks at: each check says what it found and what to do next. Nothing is changed."""
+"""What `ostiary doctor` looks at: each check says what it found and what to do next. Nothing is left changed."""
 
 import asyncio
 import http.client
-import os
 import sqlite3
 import stat
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +19,8 @@ from server.settings import Settings
 from server.sockets import close_sockets, open_sockets, spelled_out
 
 MAX_CLOCK_DIFFERENCE_S = 5.0
+# Docker's and Podman's.
+CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +77,13 @@ def _data_dir(settings: Settings) -> Iterator[Finding]:
     folder = settings.data_dir.absolute()
     if not folder.exists():
         parent = next(above for above in folder.parents if above.exists())
-        ok = os.access(parent, os.W_OK)
+        ok = _can_write(parent)
         words = (
             f"{folder} will be made" if ok else f"{folder} cannot be made: give this user the right to write {parent}"
         )
         yield Finding("data folder", ok, words)
         return
-    if not os.access(folder, os.W_OK | os.X_OK):
+    if not _can_write(folder):
         yield Finding("data folder", False, f"{folder} cannot be written: give this user the right to write there")
     elif stat.S_IMODE(folder.stat().st_mode) & 0o077:
         yield Finding("data folder", False, f"{folder} is open to other users: run `chmod 700 {folder}`")
@@ -89,9 +91,22 @@ def _data_dir(settings: Settings) -> Iterator[Finding]:
         yield Finding("data folder", True, f"{folder} is ours alone")
 
 
+def _can_write(folder: Path) -> bool:
+    """Tried, not asked: rights alone say nothing about a read-only file system, or about a file where a folder goes."""
+    try:
+        with tempfile.TemporaryDirectory(prefix=".probe-", dir=folder):
+            return True
+    except OSError:
+        return False
+
+
 def _issuer(settings: Settings) -> Iterator[Finding]:
     outside = [str(address) for address in settings.listen if not address.is_loopback]
     if settings.issuer.startswith("http://"):
+        if outside and _in_container():
+            yield Finding("issuer", True, f"{settings.issuer}, which is for one machine alone: publish the container's"
+                          " port on 127.0.0.1 only")  # fmt: skip
+            return
         if outside and not settings.trusted_proxies:
             yield Finding("issuer", False, f"{settings.issuer} is plain http, yet the server listens on {outside[0]}:"
                           " set OSTIARY_ISSUER to https and OSTIARY_TLS_CERT, or listen on loopback")  # fmt: skip
@@ -101,6 +116,11 @@ def _issuer(settings: Settings) -> Iterator[Finding]:
                       " and OSTIARY_TLS_KEY, or name the proxy that does by OSTIARY_TRUSTED_PROXIES")  # fmt: skip
         return
     yield Finding("issuer", True, settings.issuer)
+
+
+def _in_container() -> bool:
+    # In a container every address must be listened on; who can reach it is decided by how its port is published.
+    return any(mark.exists() for mark in CONTAINER_MARKS)
 
 
 def _tls(settings: Settings) -> Iterator[Finding]:
@@ -186,7 +206,7 @@ async def _in_database(settings: Settings) -> list[Finding]:
     if not _is_made(settings):
         return []
     try:
-        keys = load_master_keys(settings)
+        keys = load_master_keys(settings, may_make=False)
     except NotReady as fault:
         return [Finding("master key", False, str(fault))]
     database = Database(settings.database)

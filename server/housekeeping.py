@@ -1,7 +1,8 @@
 """Removes rows that can mean nothing any more, a few at a time, so that the database does not grow with use.
 
 Nothing is removed that a check still looks at: a spent code stays beyond its expiry, so that its second use is seen
-(S5); ended sessions and grants stay a month, for the account pages and for late questions.
+(S5); ended sessions and grants stay a month, for the account pages and for late questions. Failure counters stay a
+day, longer than they count.
 """
 
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ def expired(now: datetime) -> Iterator[Rule]:
     yield single_use, single_use.c.expires_at < now - DAY
     yield revoked_tokens, revoked_tokens.c.expires_at < now - DAY
     yield feed, feed.c.expires_at < now - DAY
-    yield lockouts, and_(lockouts.c.first_at < now - KEPT, or_(lockouts.c.until.is_(None), lockouts.c.until < now))
+    yield lockouts, and_(lockouts.c.first_at < now - DAY, or_(lockouts.c.until.is_(None), lockouts.c.until < now))
     old_session = or_(sessions.c.ended_at < now - KEPT, sessions.c.expires_at < now - KEPT)
     # A grant that hangs on a session must not outlive it: without the session's row it would look like an offline one.
     bound = exists().where(sessions.c.id == grants.c.session_id, old_session)

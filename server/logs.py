@@ -20,8 +20,8 @@ MAX_WAITING = 20_000
 _MAX_TEXT = 256
 _LINK = re.compile(r"^/(setup|invite|verify|not-me|recover)/[^/]+")
 _LINK_PATHS = ("/setup/", "/invite/", "/verify/", "/not-me/", "/recover/")
-# Every credential of ours begins like this; one that stands in a path was put there by mistake.
-_CREDENTIAL = re.compile(r"\bo(?:ac|rt|cs|lk|ck)_[A-Za-z0-9_-]+")
+# Every credential of ours begins like this, or is a JWT; one that stands in a path was put there by mistake.
+_CREDENTIAL = re.compile(r"\bo(?:ac|rt|cs|lk|ck)_[A-Za-z0-9_-]+|eyJ[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*){2,4}")
 
 Write = Callable[[bytes], object]
 
@@ -44,7 +44,7 @@ def shown_path(path: str) -> str:
     # Most paths are the protocol's own, and two searches cost more than the rest of the line.
     if path.startswith(_LINK_PATHS):
         path = _LINK.sub(r"/\1/***", path)
-    if "_" in path:
+    if "_" in path or "eyJ" in path:
         path = _CREDENTIAL.sub("***", path)
     return path[:_MAX_TEXT]
 

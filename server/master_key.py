@@ -26,11 +26,11 @@ def prepare_data_dir(data_dir: Path) -> None:
         ) from error
 
 
-def load_master_keys(settings: Settings) -> tuple[bytes, ...]:
+def load_master_keys(settings: Settings, *, may_make: bool = True) -> tuple[bytes, ...]:
     """The keys, newest first; without the setting, those of DATA_DIR/master.key, made where there is none yet.
 
-    With a database of another host a key must be set: one made here would be lost with this folder, and every other
-    process would have another. Raises NotReady.
+    Without `may_make` a missing file is left missing. With a database of another host a key must be set: one made here
+    would be lost with this folder, and every other process would have another. Raises NotReady.
     """
     if settings.master_key:
         return settings.master_key
@@ -47,6 +47,8 @@ def load_master_keys(settings: Settings) -> tuple[bytes, ...]:
                 f"{file.absolute()} is missing, and the database {database} is sealed under it: put the key back, or"
                 " set OSTIARY_MASTER_KEY"
             )
+        if not may_make:
+            raise NotReady(f"{file.absolute()} is missing: put the key back, or set OSTIARY_MASTER_KEY")
         _make(file)
     return _read(file)
 

@@ -1,7 +1,7 @@
-"""uvicorn's HTTP protocol with two bounds that it lacks: how large a request's head may be, and how slow a request.
+"""uvicorn's HTTP protocol with the bounds that it lacks: on a request's head, on what follows its body, on its time.
 
-Without them one caller could make the parser hold a header of any size, or keep connections open for ever by sending
-a byte now and then (S38, S48).
+Without them one caller could make the parser hold a header or trailers (RFC 9112 §7.1.2) of any size, or keep
+connections open for ever by sending a byte now and then (S38, S48).
 """
 
 import asyncio
@@ -23,6 +23,8 @@ class BoundedProtocol(HttpToolsProtocol):
     _in_head = False
     _in_message = False
     _head_bytes = 0
+    # Bytes since the head or the last piece of the body: chunk sizes and trailers.
+    _bytes_beside_body = 0
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -38,9 +40,12 @@ class BoundedProtocol(HttpToolsProtocol):
                 self.transport.write(_TOO_LARGE)
                 self.transport.close()
                 return
+        self._bytes_beside_body += len(data)
         super().data_received(data)
         if self._in_head and not self._head_bytes:
             self._head_bytes = len(data)
+        if self._in_message and not self._in_head and self._bytes_beside_body > MAX_HEAD_BYTES:
+            self.transport.close()
         if not self._in_message:
             self._stop_timer()
         elif self._timer is None:
@@ -58,15 +63,29 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         super().on_message_begin()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A field of its head; the fields of trailers are dropped, since nothing here reads them."""
+        if self._in_head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """The end of its head."""
         self._in_head = False
+        self._bytes_beside_body = 0
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of its body; how large that may be is for the edge to say."""
+        self._bytes_beside_body = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The end of its body."""
         self._in_message = False
         super().on_message_complete()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Nothing is said: uvicorn would log how to install WebSockets at each request that asks for one."""
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

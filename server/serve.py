@@ -24,6 +24,7 @@ from server.tls import ReloadingTls
 
 GRACE_S = 25
 KEEP_ALIVE_S = 65
+REPEATED_WITHIN_S = 1.0
 
 Announce = Callable[[App], Awaitable[None]]
 
@@ -82,13 +83,7 @@ async def _answer_requests(prepared: Prepared, number: int, announce: Announce |
         main = make_server(app.asgi, prepared.tls)
         side = make_server(operations, None)
 
-        def stop() -> None:
-            # A second signal does not wait for requests under way.
-            main.force_exit = main.should_exit
-            operations.stopping = main.should_exit = True
-
-        for name in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(name, stop)
+        _obey_signals(main, operations)
         app.background.start()
         beside = [asyncio.create_task(prepared.tls.watch())] if prepared.tls else []
         if prepared.ops_sockets:
@@ -101,6 +96,24 @@ async def _answer_requests(prepared: Prepared, number: int, announce: Announce |
             side.should_exit = True
             await _end(beside, prepared.tls is not None)
             await app.close()
+
+
+def _obey_signals(main: "Server", operations: Operations) -> None:
+    loop = asyncio.get_running_loop()
+    asked_at = 0.0
+
+    def stop() -> None:
+        nonlocal asked_at
+        if not main.should_exit:
+            asked_at = loop.time()
+            operations.stopping = main.should_exit = True
+        elif loop.time() - asked_at > REPEATED_WITHIN_S:
+            # A second signal does not wait for requests under way. What comes at once is no second one: Ctrl-C and
+            # systemd reach every process of a group, and the parent of several passes its own on.
+            main.force_exit = True
+
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop)
 
 
 async def _announce_when_started(

@@ -99,16 +99,41 @@ def parse_master_key(text: str) -> bytes:
 
 def check_database_url(text: str) -> str:
     """`sqlite:///path` or `postgresql://…`; the words never repeat the address, which may hold a password."""
-    scheme, mark, rest = text.partition("://")
-    if scheme == "sqlite" and mark and rest.startswith("/") and len(rest) > 1:
-        return text
-    if scheme in ("postgresql", "postgres") and mark and rest:
-        return text
-    raise ValueError("expected sqlite:///path or postgresql://user:password@host/name")
+    scheme, _, rest = text.partition("://")
+    is_sqlite = scheme == "sqlite" and rest.startswith("/") and len(rest) > 1
+    if not is_sqlite and not (scheme in ("postgresql", "postgres") and rest and _is_database_url(text)):
+        raise ValueError("expected sqlite:///path or postgresql://user:password@host/name")
+    return text
+
+
+def _is_database_url(text: str) -> bool:
+    # Most commands run without such an address, and the import takes longer than the rest of the settings.
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        return False
+    # A bracket that is left over is one that PostgreSQL's client would stumble over, repeating the whole address.
+    return (url.port is None or 0 < url.port < 65536) and not set("[]") & set(url.host or "")
 
 
 def check_redis_url(text: str) -> str:
     """`redis://`, `rediss://` or `unix://`; the words never repeat the address."""
-    if text.startswith(("redis://", "rediss://", "unix://")) and len(text.partition("://")[2]) > 0:
-        return text
-    raise ValueError("expected redis://host:6379/0 (or rediss://, unix://)")
+    if not text.startswith(("redis://", "rediss://", "unix://")) or not _is_redis_url(text):
+        raise ValueError("expected redis://host:6379/0 (or rediss://, unix://)")
+    return text
+
+
+def _is_redis_url(text: str) -> bool:
+    # Redis costs a tenth of a second to import and most small deployments have none.
+    from redis import ConnectionPool, RedisError
+
+    try:
+        parts = urlsplit(text)
+        # The client's own reading, with every option; nothing is connected.
+        ConnectionPool.from_url(text).make_connection()
+        return parts.port != 0 and bool(parts.netloc or parts.path)
+    except (ValueError, TypeError, RedisError):
+        return False

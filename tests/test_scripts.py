@@ -141,6 +141,19 @@ def test_a_node_is_used_when_it_is_new_enough(clone: Path, programs: Path, versi
     assert (in_setup(clone, programs, "has_node").returncode == 0) is fit
 
 
+def test_packages_are_said_to_be_put_in_place_once_and_when_all_were_found(clone: Path, programs: Path) -> None:
+    # A pip that finds one build tool, then what the product needs.
+    pip = "printf 'Collecting x\\nInstalling collected packages: x\\n'; printf '%s\\n' \"$*\" >>calls"
+    script(clone / ".venv/bin/python", pip)
+    ended = in_setup(clone, programs, "make_venv() { :; }; install runtime")
+    assert ended.returncode == 0, ended.stderr
+    assert len((clone / "calls").read_text().splitlines()) == 2
+    assert ended.stderr.splitlines() == [
+        "Installing the locked set of packages (about a minute, once)",
+        "  putting them into .venv",
+    ]
+
+
 def test_what_is_installed_is_run_at_once_with_its_arguments_untouched(clone: Path, programs: Path) -> None:
     script(clone / ".venv/bin/python", "exit 1")
     script(clone / ".venv/bin/ostiary", "printf '<%s>' \"$@\"")

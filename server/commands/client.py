@@ -37,12 +37,15 @@ def create(frame: Frame, public: bool, auth_method: str | None, **options: objec
         raise click.UsageError("--public means --auth-method none")
     method = "none" if public else auth_method or "client_secret_basic"
     asked = AskedClient(auth_method=method, **options)  # type: ignore[arg-type]
+    also_made: list[str] = []
 
     async def work(services: Services, now: datetime) -> clients.CreatedClient:
         async with services.database.transaction() as db:
-            return await register(db, services, asked, say=frame.say, now=now, actor=ACTOR)
+            return await register(db, services, asked, say=also_made.append, now=now, actor=ACTOR)
 
     made = frame.with_services(work)
+    for words in also_made:
+        frame.say(words)
     document = {"client_id": made.client.client_id, "client_secret": made.secret}
     secret = f"\nclient_secret  {made.secret}   (shown only now)" if made.secret else ""
     frame.answer(document, f"client_id      {made.client.client_id}{secret}")

@@ -77,12 +77,26 @@ def framed(work: Callable[..., None]) -> Callable[..., None]:
     @click.option("--data-dir", type=click.Path(path_type=Path), help="The folder of the embedded database.")
     @functools.wraps(work)
     def run(as_json: bool, config: Path | None, data_dir: Path | None, **options: object) -> None:
+        _check_text((config, data_dir, *options.values()))
         frame = Frame(as_json=as_json, config=config, data_dir=data_dir)
         code = _guarded(frame, lambda: work(frame, **options))
         if code:
             sys.exit(code)
 
     return run
+
+
+def _check_text(values: Sequence[object]) -> None:
+    """Raises UsageError for bytes that are no UTF-8: Python makes lone surrogates of them, which nothing can store."""
+    for value in values:
+        if isinstance(value, tuple):
+            _check_text(value)
+        elif isinstance(value, str | Path) and not _is_text(str(value)):
+            raise click.UsageError("expected arguments in UTF-8")
+
+
+def _is_text(text: str) -> bool:
+    return not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def _guarded(frame: Frame, work: Callable[[], None]) -> int:
@@ -93,7 +107,8 @@ def _guarded(frame: Frame, work: Callable[[], None]) -> int:
     except NotReady as fault:
         return _fail(frame, REFUSED, str(fault))
     except StorageUnavailable as failure:
-        return _fail(frame, UNREACHABLE, f"the database did not answer: {failure}")
+        # The driver speaks in several lines.
+        return _fail(frame, UNREACHABLE, f"the database did not answer: {' '.join(str(failure).split())}")
     except CacheUnavailable as failure:
         return _fail(frame, UNREACHABLE, f"Redis did not answer: {failure}")
     return DONE
@@ -108,7 +123,12 @@ def _fail(frame: Frame, code: int, words: str) -> int:
 
 def read_password() -> str:
     """The password on standard input, without the line's end; raises UsageError where there is none."""
-    text = sys.stdin.readline().rstrip("\r\n")
+    try:
+        text = sys.stdin.readline().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise click.UsageError("expected a password in UTF-8 on standard input") from None
+    if not _is_text(text):
+        raise click.UsageError("expected a password in UTF-8 on standard input")
     if not text:
         raise click.UsageError("--password-stdin was given, but standard input holds no password")
     return text

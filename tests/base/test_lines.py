@@ -23,6 +23,10 @@ def test_what_moves_a_cursor_or_ends_a_line_is_escaped(hostile: str) -> None:
     assert json.loads(line) == {"name": hostile, hostile: "value"}
 
 
+def test_bytes_of_a_command_line_that_are_no_text_are_escaped() -> None:
+    assert to_line({"name": "a\udcffb"}) == b'{"name":"a\\udcffb"}'
+
+
 @given(JSON_VALUES)
 def test_every_value_survives_on_one_printable_line(value: object) -> None:
     line = to_line(value).decode()

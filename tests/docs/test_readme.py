@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,6 @@ import pytest
 
 from tests.docs.examples import blocks
 from tests.server.process import ROOT, environment, ports, serving
-from tests.world import PASSWORD
 
 README = ROOT / "README.md"
 DEFAULT_ISSUER = "http://localhost:3201"
@@ -53,7 +53,6 @@ class Terminal:
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Terminal]:
     environ = environment(tmp_path, **ports())
-    (tmp_path / "password.txt").write_text(PASSWORD + "\n")
     with serving(environ) as (welcome, _):
         yield Terminal({**os.environ, **environ}, welcome["issuer"], tmp_path)
 
@@ -78,13 +77,22 @@ def test_the_commands_of_the_readme_work_in_its_order(terminal: Terminal) -> Non
     registering, _, asking = service.partition("curl")
     made = dict(line.split()[:2] for line in terminal.run(registering).splitlines())
     terminal.environ |= {"CLIENT_ID": made["client_id"], "CLIENT_SECRET": made["client_secret"]}
-    answer = msgspec.json.decode(terminal.run("curl" + asking), type=dict[str, object])
+    answer = ask_soon(terminal, "curl" + asking)
     assert (answer["token_type"], answer["scope"]) == ("Bearer", "orders:read")
     shown = verify_as_the_readme_does(terminal.issuer, str(answer["access_token"]))
     assert shown.startswith(f"{made['client_id']} ['orders:read'] ")
     cared = terminal.run(care)
     assert re.search(r"^usr_[0-9a-f]{32} is disabled$", cared, re.MULTILINE)
     assert '"admin.person_state_changed"' in cared
+
+
+def ask_soon(terminal: Terminal, command: str) -> dict[str, object]:
+    """The first answer that knows the application: a running server does within a second (S18)."""
+    ends_at = time.monotonic() + 2
+    while True:
+        answer = msgspec.json.decode(terminal.run(command), type=dict[str, object])
+        if answer.get("error") != "invalid_client" or time.monotonic() > ends_at:
+            return answer
 
 
 def verify_as_the_readme_does(issuer: str, access_token: str) -> str:

@@ -1,9 +1,14 @@
 """Runs the `ostiary` command as a user does: as a program of its own, with an environment of its own."""
 
+import http.client
 import json
 import os
+import ssl
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,3 +72,23 @@ def serving(environ: Mapping[str, str]) -> Iterator[tuple[Welcome, "subprocess.P
         finally:
             process.kill()
             process.stdout.close()
+
+
+def get(url: str, context: ssl.SSLContext | None = None) -> tuple[int, dict[str, object]]:
+    """A status and a JSON document."""
+    try:
+        with urllib.request.urlopen(url, timeout=10, context=context) as response:
+            return response.status, json.load(response)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def begin_request(environ: Mapping[str, str]) -> http.client.HTTPConnection:
+    """A request whose body lacks its end, `client_credentials`."""
+    connection = http.client.HTTPConnection(environ["OSTIARY_LISTEN"], timeout=20)
+    connection.putrequest("POST", "/oauth/token")
+    connection.putheader("Content-Type", "application/x-www-form-urlencoded")
+    connection.putheader("Content-Length", "29")
+    connection.endheaders(b"grant_type=")
+    time.sleep(0.3)
+    return connection

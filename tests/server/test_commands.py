@@ -119,6 +119,31 @@ def test_a_wrong_usage_has_exit_code_2(cli: CommandLine, args: tuple[str, ...]) 
     assert cli.run(*args).exit_code == 2
 
 
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("user", "show", "\udcff"),
+        ("client", "create", "--name", "x", "--scope", "a", "--scope", "\udcff"),
+        ("user", "list", "--data-dir", "/tmp/\udcff", "--json"),
+    ],
+)
+def test_bytes_that_are_no_text_are_a_wrong_usage(cli: CommandLine, args: tuple[str, ...]) -> None:
+    result = cli.run(*args)
+    assert (result.exit_code, "expected arguments in UTF-8" in result.stderr) == (2, True)
+
+
+def test_a_password_that_is_no_text_is_a_wrong_usage(cli: CommandLine) -> None:
+    asked = ["user", "create", "--username", "ada", "--password-stdin"]
+    result = CliRunner().invoke(main, asked, input=b"\xff" * 20, env=cli._environ)
+    assert (result.exit_code, "expected a password in UTF-8" in result.stderr) == (2, True)
+
+
+def test_what_could_not_be_kept_is_not_said_to_be_made(cli: CommandLine) -> None:
+    refused = cli.run("client", "create", "--name", "x", "--scope", "a:b", "--redirect-uri", "http://evil.example")
+    assert (refused.exit_code, "redirect_uri:" in refused.stderr) == (1, True)
+    assert "made the" not in refused.stderr
+
+
 def test_an_unreachable_database_has_exit_code_3(cli: CommandLine, tmp_path: Path) -> None:
     from tests.services import free_port
 
@@ -126,6 +151,7 @@ def test_an_unreachable_database_has_exit_code_3(cli: CommandLine, tmp_path: Pat
     result = CliRunner().invoke(main, ["user", "list", "--json"], env={**cli._environ, **away})
     assert result.exit_code == 3, result.output
     assert "the database did not answer" in result.stderr
+    assert result.stderr.count("\n") == 1, "the driver's own words come in several lines"
 
 
 def test_a_client_is_registered_with_the_apis_and_scopes_that_it_names(cli: CommandLine) -> None:

@@ -1,5 +1,6 @@
 """Doctor: each trap is found, named, and comes with what to do next; nothing is changed by looking."""
 
+import asyncio
 import json
 import os
 import socket
@@ -10,7 +11,9 @@ import pytest
 import trustme
 from click.testing import CliRunner
 
+from server import doctor
 from server.cli import main
+from server.settings import load_settings
 from tests.server.process import environment, ports
 from tests.services import free_port
 
@@ -18,8 +21,9 @@ Environ = dict[str, str]
 
 
 @pytest.fixture
-def deployment(tmp_path: Path) -> Environ:
-    """A deployment that was started once: data folder, master key, database."""
+def deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environ:
+    """A deployment that was started once: data folder, master key, database. The tests may run in a container."""
+    monkeypatch.setattr(doctor, "CONTAINER_MARKS", ())
     environ = environment(tmp_path, **ports())
     assert CliRunner().invoke(main, ["key", "list"], env=environ).exit_code == 0
     return environ
@@ -148,6 +152,39 @@ def test_each_trap_is_found_and_comes_with_what_to_do(
     assert code == 1
     assert list(problems) == [check]
     assert expected in problems[check]
+
+
+def test_a_folder_is_tried_and_not_asked(deployment: Environ, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    # As on a read-only file system: every right is there, and nothing can be made.
+    monkeypatch.setattr("os.mkdir", full)
+    code, problems = examine(deployment)
+    assert (code, list(problems)) == (1, ["data folder"])
+    assert "cannot be written" in problems["data folder"]
+    (Path(deployment["OSTIARY_DATA_DIR"]).parent / "file").write_text("")
+    deployment["OSTIARY_DATA_DIR"] += "/../file/var"
+    assert "give this user the right to write" in examine(deployment)[1]["data folder"]
+
+
+def test_looking_never_makes_a_master_key(tmp_path: Path) -> None:
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var" / "ostiary.db").touch()
+    settings = load_settings({"data_dir": str(tmp_path / "var")}, environ={}).settings
+    (finding,) = asyncio.run(doctor._in_database(settings))
+    assert (finding.check, finding.ok, "put the key back" in finding.words) == ("master key", False, True)
+    assert [path.name for path in (tmp_path / "var").iterdir()] == ["ostiary.db"]
+
+
+def test_in_a_container_listening_everywhere_is_no_problem(
+    deployment: Environ, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    open_http(deployment)
+    monkeypatch.setattr(doctor, "CONTAINER_MARKS", (tmp_path,))
+    assert examine(deployment) == (0, {})
+    words = CliRunner().invoke(main, ["doctor"], env=deployment).stdout
+    assert "publish the container's port on 127.0.0.1 only" in words
 
 
 def test_a_port_that_another_program_holds_is_found(deployment: Environ) -> None:

@@ -223,8 +223,11 @@ async def test_the_access_log_hides_links_and_credentials_and_every_query() -> N
     link = "olk_" + "A" * 43
     for path in (f"/setup/{link}", f"/not-me/{link}?code=oac_canary", f"/x/{link}", "/oauth/authorize?code=canary"):
         await edge.ask("GET", path)
+    for jwt in ("eyJhbGciOi.eyJpc3MiOi.canary-1", "eyJhbGciOi.canary.canary.canary.canary", "eyJhbGciOi..canary"):
+        await edge.ask("GET", f"/userinfo/{jwt}/x")
     lines = await edge.lines()
-    assert [line["path"] for line in lines] == ["/setup/***", "/not-me/***", "/x/***", "/oauth/authorize"]
+    hidden = ["/setup/***", "/not-me/***", "/x/***", "/oauth/authorize", *["/userinfo/***/x"] * 3]
+    assert [line["path"] for line in lines] == hidden
     assert b"AAAA" not in b"".join(edge.written)
     assert b"canary" not in b"".join(edge.written)
 

@@ -7,12 +7,12 @@ from datetime import timedelta
 import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, insert, select, text, update
 
 from base.errors import StorageUnavailable
 from identity.catalogue import touch
 from identity.keys import add_key
-from identity.tables import attempts, grants, revoked_tokens, sessions, signing_keys, single_use
+from identity.tables import attempts, grants, lockouts, revoked_tokens, sessions, signing_keys, single_use
 from server import background
 from server.background import Background
 from server.housekeeping import remove_expired
@@ -169,6 +169,20 @@ async def test_housekeeping_removes_what_has_long_expired_and_grants_go_before_t
         (left,) = (await db.execute(select(grants))).all()
     assert left.offline
     assert left.session_id is None
+
+
+async def test_failure_counters_stay_a_day_and_closed_doors_stay_closed(world: World) -> None:
+    """S23"""
+    now = world.clock()
+    rows = {b"old": (25, None), b"closed": (25, -1), b"opened": (25, 1), b"new": (23, None)}
+    async with world.services.database.transaction() as db:
+        for key, (hours, opened) in rows.items():
+            until = None if opened is None else now - timedelta(hours=opened)
+            first_at = now - timedelta(hours=hours)
+            await db.execute(insert(lockouts).values(key=key, failures=1, first_at=first_at, until=until))
+    await remove_expired(world.services.database, now=now)
+    async with world.services.database.reading() as db:
+        assert set((await db.execute(select(lockouts.c.key))).scalars()) == {b"closed", b"new"}
 
 
 async def test_live_sessions_are_counted_with_the_housekeeping(world: World) -> None:

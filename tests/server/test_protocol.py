@@ -1,10 +1,12 @@
 """The bounds on a connection: the size of a head, and the time that a request may take to arrive."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 
 import pytest
 from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from base.request import read_body
 from server import protocol
@@ -69,6 +71,43 @@ async def test_a_head_of_usual_size_in_pieces_passes(port: int) -> None:
     pieces = [b"Cookie: a=" + b"b" * 4000 + b"\r\n" for _ in range(8)]
     answered = await exchange(port, b"GET / HTTP/1.1\r\nHost: x\r\n", *pieces, b"Connection: close\r\n\r\n")
     assert answered.startswith(b"HTTP/1.1 200 OK")
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+FIELD = b"x: " + b"y" * 8000 + b"\r\n"
+
+
+async def test_trailers_that_never_end_are_cut_off_before_they_fill_memory(port: int) -> None:
+    """S38"""
+    answered = await exchange(port, CHUNKED + b"1\r\na\r\n0\r\n", *[FIELD] * 9)
+    assert b"200 OK" not in answered
+    assert b"200 OK" not in await exchange(port, CHUNKED + b"1\r\na\r\n0\r\nx: ", *[b"y" * 8000] * 9)
+
+
+async def test_trailers_of_usual_size_are_dropped_and_a_long_body_in_small_chunks_passes(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bytes] = []
+    keep = HttpToolsProtocol.on_header
+
+    def note(protocol: HttpToolsProtocol, name: bytes, value: bytes) -> None:
+        seen.append(name)
+        keep(protocol, name, value)
+
+    monkeypatch.setattr(HttpToolsProtocol, "on_header", note)
+    chunks = [b"1\r\na\r\n" * 6000] * 2
+    answered = await exchange(port, CHUNKED, *chunks, b"0\r\nLate: 1\r\n", b"\r\n")
+    assert answered.endswith(b"\r\n\r\n12000")
+    assert seen == [b"Host", b"Connection", b"Transfer-Encoding"]
+
+
+async def test_a_request_for_websockets_is_answered_as_any_other_and_logs_nothing(
+    port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    head = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, close\r\nUpgrade: websocket\r\n\r\n"
+    with caplog.at_level(logging.WARNING):
+        assert (await exchange(port, head)).startswith(b"HTTP/1.1 200 OK")
+    assert caplog.messages == []
 
 
 @pytest.mark.parametrize("pieces", [(), (b"GET / HT",), (b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nhalf",)])

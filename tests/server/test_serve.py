@@ -1,7 +1,6 @@
 """`ostiary serve` as a program: its start, what it prints, its refusals, and its end."""
 
 import base64
-import http.client
 import json
 import os
 import signal
@@ -14,17 +13,7 @@ from pathlib import Path
 
 import trustme
 
-from tests.server.process import environment, ports, run, serving
-from tests.services import free_port
-
-
-def get(url: str, context: ssl.SSLContext | None = None) -> tuple[int, dict[str, object]]:
-    """A status and a JSON document."""
-    try:
-        with urllib.request.urlopen(url, timeout=10, context=context) as response:
-            return response.status, json.load(response)
-    except urllib.error.HTTPError as error:
-        return error.code, json.load(error)
+from tests.server.process import begin_request, environment, get, ports, run, serving
 
 
 def test_a_first_start_makes_everything_and_says_three_things(tmp_path: Path) -> None:
@@ -158,18 +147,39 @@ def test_a_request_under_way_is_finished_after_sigterm(tmp_path: Path) -> None:
     """F13"""
     environ = environment(tmp_path, **ports())
     with serving(environ) as (_, process):
-        connection = http.client.HTTPConnection(environ["OSTIARY_LISTEN"], timeout=20)
-        connection.putrequest("POST", "/oauth/token")
-        connection.putheader("Content-Type", "application/x-www-form-urlencoded")
-        connection.putheader("Content-Length", "29")
-        connection.endheaders(b"grant_type=")
-        time.sleep(0.3)
+        connection = begin_request(environ)
         process.send_signal(signal.SIGTERM)
         time.sleep(0.3)
         connection.send(b"client_credentials")
         assert connection.getresponse().status in (400, 401)
         connection.close()
         assert process.wait(timeout=15) == 0
+
+
+def test_a_signal_that_comes_twice_at_once_still_lets_a_request_under_way_finish(tmp_path: Path) -> None:
+    """F13: a terminal signals parent and children, and the parent passes its own on"""
+    environ = environment(tmp_path, **ports())
+    with serving(environ) as (_, process):
+        connection = begin_request(environ)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.6)
+        connection.send(b"client_credentials")
+        assert connection.getresponse().status in (400, 401)
+        connection.close()
+        assert process.wait(timeout=15) == 0
+
+
+def test_a_second_signal_after_a_while_does_not_wait(tmp_path: Path) -> None:
+    environ = environment(tmp_path, **ports())
+    with serving(environ) as (_, process):
+        connection = begin_request(environ)
+        process.send_signal(signal.SIGTERM)
+        time.sleep(1.2)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 0
+        connection.close()
 
 
 def test_postgresql_must_be_migrated_by_a_deliberate_command(empty_database_url: str, tmp_path: Path) -> None:
@@ -185,40 +195,3 @@ def test_postgresql_must_be_migrated_by_a_deliberate_command(empty_database_url:
         assert json.loads(migrated.stdout)["before"] is None
     with serving(environ) as (welcome, _):
         assert get(welcome["discovery"])[0] == 200
-
-
-def test_two_processes_share_the_sockets_and_one_that_dies_is_replaced(
-    postgres_url: Callable[[], str], redis_url: str, tmp_path: Path
-) -> None:
-    first_ops = free_port()
-    environ = environment(
-        tmp_path,
-        OSTIARY_DATABASE_URL=postgres_url(),
-        OSTIARY_REDIS_URL=redis_url,
-        OSTIARY_MASTER_KEY=base64.b64encode(os.urandom(32)).decode(),
-        OSTIARY_WORKERS="2",
-        OSTIARY_LISTEN=f"127.0.0.1:{free_port()}",
-        OSTIARY_OPS_LISTEN=f"127.0.0.1:{first_ops}",
-    )
-    with serving(environ) as (welcome, process):
-        wait_until_ready(first_ops + 1)
-        pids = [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
-        assert len(pids) == 2
-        os.kill(pids[1], signal.SIGKILL)
-        wait_until_ready(first_ops + 1, other_than=pids[1])
-        assert get(welcome["discovery"])[0] == 200
-    assert process.returncode == 0
-
-
-def wait_until_ready(port: int, *, other_than: int = 0) -> None:
-    """Returns when the process behind this operations port is ready, and the killed one is gone."""
-    ends_at = time.monotonic() + 20
-    while time.monotonic() < ends_at:
-        try:
-            if not (other_than and Path(f"/proc/{other_than}").exists()):
-                assert get(f"http://127.0.0.1:{port}/health/ready")[0] == 200
-                return
-        except (OSError, AssertionError):
-            pass
-        time.sleep(0.05)
-    raise AssertionError(f"nothing is ready on port {port}")

@@ -129,6 +129,32 @@ def test_a_refused_secret_is_never_repeated() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("DATABASE_URL", "postgresql://u:canary@h:canary/d"),
+        ("DATABASE_URL", "postgresql://u:canary@h:99999/d"),
+        ("DATABASE_URL", "postgresql://u:canary@[h/d"),
+        ("REDIS_URL", "redis://:canary/x@h:6379/0"),
+        ("REDIS_URL", "redis://:canary@h:canary/0"),
+        ("REDIS_URL", "redis://:can[ary@h/0"),
+        ("REDIS_URL", "redis://:canary@h?socket_timeout=canary"),
+        ("REDIS_URL", "redis://:canary@h?canary=1"),
+    ],
+)
+def test_an_address_that_cannot_be_read_is_told_in_words_without_its_password(name: str, text: str) -> None:
+    """S46"""
+    (fault,) = faults_of({f"OSTIARY_{name}": text})
+    expected = {"DATABASE_URL": "expected sqlite:///path or postgresql://", "REDIS_URL": "expected redis://host:6379/0"}
+    assert fault.startswith(f"OSTIARY_{name}: {expected[name]}")
+    assert "canary" not in fault
+
+
+@pytest.mark.parametrize("text", ["redis://h", "rediss://u:p%2Fw@h:1/2?ssl_cert_reqs=none", "unix:///run/redis?db=1"])
+def test_addresses_that_redis_can_be_reached_at_are_taken(text: str) -> None:
+    assert load_settings(environ={"OSTIARY_REDIS_URL": text}).settings.redis_url == text
+
+
+@pytest.mark.parametrize(
     "key",
     ["AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "c2VjcmV0", "YWJjZGVmYWJjZGVmYWJjZGVmYWJjZGVmYWJjZGVmYWI="],
 )
