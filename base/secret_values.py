@@ -1,4 +1,4 @@
-"""Random credentials: made here, kept only as digests, never printed.
+"""Random credentials: made here, kept only as digests.
 
 256 random bits need no slow hash: the database holds SHA-256 of the exact text, so a truncated, padded or
 case-changed credential is simply another text (S16).
@@ -16,24 +16,6 @@ REFRESH = "ort_"
 CLIENT_SECRET = "ocs_"
 LINK = "olk_"
 COOKIE = "ock_"
-
-
-class Secret:
-    """Holds a secret text and prints stars; `reveal()` gives the text."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        """The secret itself."""
-        return self._text
-
-    def __repr__(self) -> str:
-        return "Secret('***')"
-
-    __str__ = __repr__
 
 
 def b64url(raw: bytes) -> str:

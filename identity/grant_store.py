@@ -14,6 +14,7 @@ import msgspec
 
 from base.clock import from_micros, to_micros
 from base.database import Database
+from base.sealing import Sealer
 from base.statements import Insert, Row, Statement, Unit
 
 # A grant is alive while nobody ended it, its person is active and, unless it is an offline one, its session lives.
@@ -171,6 +172,16 @@ class Code:
 _Owner = tuple[bytes, bytes, str, bytes | None, int, str, str, str, int]
 _Family = tuple[bytes | None, int, int, int, int]
 _GrantRow = tuple[*_Owner, *_Family, str, int | None, int]
+
+
+def seal_refresh_key(sealer: Sealer, grant_id: bytes, key: bytes) -> bytes:
+    """A refresh family's key as the grant's row keeps it."""
+    return sealer.seal(key, aad=b"refresh key " + grant_id)
+
+
+def open_refresh_key(sealer: Sealer, grant_id: bytes, refresh: Refresh) -> bytes:
+    """The key that a family's tokens are derived from."""
+    return sealer.unseal(refresh.sealed_key, aad=b"refresh key " + grant_id)
 
 
 async def find_grant(database: Database, grant_id: bytes, *, now: datetime) -> Grant | None:

@@ -4,7 +4,7 @@ from starlette.requests import Request
 
 from base.ids import GRANT, show_id
 from base.request import read_form
-from identity.grant_store import find_grant
+from identity.grant_store import find_grant, open_refresh_key
 from identity.oauth.client_auth import authenticate_client
 from identity.oauth.errors import OAuthError
 from identity.oauth.refusals import record_token_refusal
@@ -50,7 +50,7 @@ async def _revoke_grant(asked: TokenRequest, text: str) -> bool:
     grant = await find_grant(services.database, token.grant_id, now=now)
     if grant is None or grant.refresh is None:
         return True
-    key = services.sealer.unseal(grant.refresh.sealed_key, aad=b"refresh key " + grant.id)
+    key = open_refresh_key(services.sealer, grant.id, grant.refresh)
     if token.is_genuine(key):
         _check_owner(asked.client.client_id, grant.client_id)
         async with services.database.transaction() as db:

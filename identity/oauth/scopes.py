@@ -1,6 +1,6 @@
 """Which scopes, for which API: resource indicators and the limits of a client (RFC 6749 §3.3, RFC 8707)."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from identity.client_values import SERVER_SCOPES, STANDARD_SCOPES, Api, Client
@@ -78,8 +78,3 @@ def narrow(granted: str, asked: str | None) -> str:
     if not wanted or not set(wanted) <= set(granted.split(" ")):
         raise OAuthError("invalid_scope", "the scope is wider than what was granted")
     return " ".join(wanted)
-
-
-def describe(api: Api, scopes: Iterable[str]) -> dict[str, str]:
-    """The API's descriptions of these scopes; standard scopes are described by the pages."""
-    return {scope: api.scopes.get(scope, "") for scope in scopes if scope not in STANDARD_SCOPES}

@@ -7,7 +7,7 @@ from typing import cast
 
 from base.clock import from_micros, to_seconds
 from base.ids import GRANT, parse_id
-from identity.grant_store import Grant, find_grant, is_revoked
+from identity.grant_store import Grant, find_grant, is_revoked, open_refresh_key
 from identity.services import Services
 from identity.tokens import ACCESS_TYPE, parse_refresh_token, verify_own_token
 
@@ -70,7 +70,7 @@ async def find_live_refresh_token(services: Services, text: str, *, now: datetim
     grant = token and await find_grant(services.database, token.grant_id, now=now)
     if not token or not grant or grant.refresh is None or not grant.is_alive:
         return None
-    key = services.sealer.unseal(grant.refresh.sealed_key, aad=b"refresh key " + grant.id)
+    key = open_refresh_key(services.sealer, grant.id, grant.refresh)
     expires_at = min(grant.refresh.idle_expires_at, grant.refresh.expires_at)
     client = services.catalogue.find_client(grant.client_id)
     usable = token.is_genuine(key) and token.number == grant.refresh.number and expires_at > now

@@ -188,3 +188,9 @@ def test_a_profile_with_something_else_in_it_is_refused(profile: dict[str, objec
     with pytest.raises(Refused) as refused:
         check_profile(profile)
     assert refused.value.field == field
+
+
+async def test_a_username_of_many_combining_marks_is_refused_in_words(world: World) -> None:
+    """I4: the column has an end on one database and none on the other."""
+    with pytest.raises(Refused, match="username: "):
+        await world.person("e\u0301\u0302\u0323" * 40)

@@ -6,7 +6,7 @@ from audit.catalogue import TOKEN_ISSUED
 from audit.record import Event
 from base.ids import GRANT, PERSON, show_id
 from base.secret_values import CODE, find_digest
-from identity.grant_store import Code, Grant, Refresh, find_code, find_grant, redeem_code
+from identity.grant_store import Code, Grant, Refresh, find_code, find_grant, redeem_code, seal_refresh_key
 from identity.oauth.errors import OAuthError
 from identity.oauth.person_tokens import mint_for_grant
 from identity.oauth.pkce import verifier_fits
@@ -62,7 +62,7 @@ async def _exchange(request: TokenRequest, digest: bytes, code: Code, grant: Gra
         key = secrets.token_bytes(REFRESH_KEY_BYTES)
         body["refresh_token"] = refresh_token(key, grant.id, 1)
         settings = services.settings
-        sealed = services.sealer.seal(key, aad=b"refresh key " + grant.id)
+        sealed = seal_refresh_key(services.sealer, grant.id, key)
         refresh = Refresh(sealed, 1, now, now + settings.refresh_idle, now + settings.refresh_absolute)
     event = Event(
         type=TOKEN_ISSUED,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from audit.catalogue import TOKEN_REFRESHED
 from audit.record import Event
 from base.ids import GRANT, PERSON, show_id
-from identity.grant_store import Grant, Refresh, find_grant, turn_refresh
+from identity.grant_store import Grant, Refresh, find_grant, open_refresh_key, turn_refresh
 from identity.oauth.errors import OAuthError
 from identity.oauth.person_tokens import mint_for_grant
 from identity.oauth.refusals import end_for_reuse
@@ -105,7 +105,7 @@ async def _load_family(request: TokenRequest, token: RefreshToken) -> tuple[Gran
     grant = await find_grant(services.database, token.grant_id, now=now)
     if grant is None or grant.refresh is None:
         raise OAuthError("invalid_grant", REFUSED, reason="unknown refresh token")
-    key = services.sealer.unseal(grant.refresh.sealed_key, aad=b"refresh key " + grant.id)
+    key = open_refresh_key(services.sealer, grant.id, grant.refresh)
     if not token.is_genuine(key):
         raise OAuthError("invalid_grant", REFUSED, reason="forged refresh token")
     if grant.client_id != request.client.client_id:
