@@ -45,6 +45,10 @@ LOW, MEDIUM, HIGH = Severity.LOW, Severity.MEDIUM, Severity.HIGH
 LOGIN_SUCCEEDED = _event(
     "login.succeeded", LOW, "A person signed in.", public="methods new_device", personal="user_agent"
 )
+LOGIN_BEGUN = _event(
+    "login.begun", LOW, "A person proved a first factor; more is asked for before they are in.",
+    public="method", personal="user_agent",
+)  # fmt: skip
 LOGIN_FAILED = _event("login.failed", MEDIUM, "A sign-in failed.", public="reason typed_digest", personal="user_agent")
 LOGIN_REFUSED = _event(
     "login.refused", MEDIUM, "A sign-in was refused before any proof was looked at.",
@@ -61,11 +65,49 @@ LOCKOUT_STARTED = _event(
     "lockout.started", HIGH, "Too many failures: proofs are refused for a while.", public="failures until scope"
 )
 LOCKOUT_ENDED = _event("lockout.ended", LOW, "An administrator opened a locked door again.")
+LOCKOUT_PASSED = _event("lockout.passed", MEDIUM, "A mailed link gave a browser its own counter past a locked door.")
+MFA_SUCCEEDED = _event("mfa.succeeded", LOW, "A second factor was proven.", public="method credential")
+MFA_FAILED = _event("mfa.failed", MEDIUM, "A second factor failed.", public="method reason", personal="user_agent")
+MFA_REFUSED = _event(
+    "mfa.refused", MEDIUM, "A second factor was refused before it was looked at.",
+    public="method reason", personal="user_agent",
+)  # fmt: skip
+MFA_ENROLLED = _event(
+    "mfa.enrolled", MEDIUM, "A person added a factor.", public="method credential", personal="label user_agent"
+)
+MFA_RENAMED = _event("mfa.renamed", LOW, "A person renamed a factor.", public="method credential", personal="label")
+MFA_REMOVED = _event("mfa.removed", HIGH, "A factor was removed.", public="method credential why", personal="label")
+MFA_PUT_OFF = _event("mfa.put_off", LOW, "A person put off adding a second factor.", public="due_at")
+MFA_COUNTER = _event(
+    "mfa.counter_regressed", HIGH, "A passkey's counter went back: it may have been copied.", public="credential"
+)
+MFA_CODE_MAILED = _event("mfa.code_mailed", LOW, "A code was sent by mail.", public="purpose")
+BACKUP_CODES_MADE = _event("backup_code.generated", MEDIUM, "A set of backup codes was made.", public="count")
+BACKUP_CODES_CONFIRMED = _event("backup_code.confirmed", LOW, "A person proved that they saved their backup codes.")
+BACKUP_CODE_USED = _event("backup_code.used", MEDIUM, "A backup code was used.", public="left")
+BACKUP_CODE_FAILED = _event(
+    "backup_code.failed", MEDIUM, "A backup code did not fit.", public="reason", personal="user_agent"
+)
+RECOVERY_ASKED = _event(
+    "recovery.asked", MEDIUM, "Somebody asked for a way back into an account.",
+    public="found typed_digest", personal="user_agent",
+)  # fmt: skip
+RECOVERY_REFUSED = _event("recovery.refused", MEDIUM, "A recovery was refused.", public="reason", personal="user_agent")
+RECOVERY_DONE = _event("recovery.completed", HIGH, "A person got back in by recovery.", public="by")
+RECOVERY_RESET_MADE = _event(
+    "recovery.reset_started", HIGH, "An administrator started a reset.", public="password factors expires_at"
+)
+RECOVERY_NOT_ME = _event(
+    "recovery.not_me", HIGH, "A person said that something was not them: everything was ended.", public="about"
+)
 SESSION_STARTED = _event("session.started", LOW, "A session began.", personal="user_agent")
 SESSION_ENDED = _event("session.ended", LOW, "A session ended.", public="why")
 SESSIONS_ENDED = _event("session.all_ended", MEDIUM, "All of a person's sessions ended.", public="why")
 DEVICE_ADDED = _event("device.added", LOW, "A person signed in with a new device.", personal="label")
+DEVICE_REMEMBERED = _event("device.remembered", LOW, "A browser was remembered after a second factor.", public="until")
+DEVICE_FORGOTTEN = _event("device.forgotten", LOW, "A browser is no longer remembered.", public="why")
 PASSWORD_SET = _event("password.set", MEDIUM, "A password was set.", public="why")
+PASSWORD_CLEARED = _event("password.cleared", HIGH, "A password was made useless: a new one must be set.", public="why")
 PASSWORD_RENEWED = _event("password.hash_renewed", LOW, "A password's hash was renewed at sign-in.", public="scheme")
 TOKEN_ISSUED = _event("token.issued", LOW, "Tokens were issued.", public="grant_type grant jti scope audience kid")
 TOKEN_REFRESHED = _event("token.refreshed", LOW, "Tokens were refreshed.", public="grant jti number scope kid")
@@ -88,9 +130,27 @@ API_CREATED = _event("client.api_created", MEDIUM, "An API was registered.", pub
 API_CHANGED = _event("client.api_changed", MEDIUM, "An API was changed.", public="before after")
 API_DELETED = _event("client.api_deleted", HIGH, "An API was deleted.", public="before")
 PERSON_CREATED = _event(
-    "admin.person_created", MEDIUM, "An account was made.", public="is_admin via", personal="username email name"
+    "admin.person_created", MEDIUM, "An account was made.", public="is_admin via state", personal="username email name"
 )
 PERSON_STATE_CHANGED = _event("admin.person_state_changed", HIGH, "An account's state changed.", public="before after")
+PERSON_CHANGED = _event("admin.person_changed", LOW, "An account's details changed.", public="fields")
+PERSON_DELETION_ASKED = _event("admin.deletion_asked", HIGH, "A person asked to be deleted.", public="at")
+PERSON_DELETION_UNDONE = _event("admin.deletion_undone", MEDIUM, "A person took back the wish to be deleted.")
+PERSON_DATA_TAKEN = _event("admin.data_taken", MEDIUM, "A person downloaded their data.")
+PERSON_IMPORTED = _event("admin.people_imported", MEDIUM, "Accounts were imported.", public="made known refused")
+FORM_REFUSED = _event(
+    "admin.form_refused", MEDIUM, "A form was refused that was not sent from its own page.", public="page"
+)
+EMAIL_ADDED = _event("admin.email_added", MEDIUM, "A mail address was added.", personal="email")
+EMAIL_VERIFIED = _event("admin.email_verified", MEDIUM, "A mail address was verified.", personal="email")
+EMAIL_REMOVED = _event("admin.email_removed", MEDIUM, "A mail address was removed.", public="why", personal="email")
+EMAIL_PRIMARY = _event("admin.email_primary", HIGH, "An account's main mail address changed.", personal="before after")
+INVITED = _event("admin.invited", MEDIUM, "Somebody was invited.", public="is_admin expires_at via")
+REGISTRATION_ASKED = _event(
+    "admin.registration_asked", LOW, "Somebody asked for an account.", public="found typed_digest"
+)
+MAIL_FAILED = _event("admin.mail_failed", MEDIUM, "A letter could not be delivered.", public="kind tries reason")
+LINK_NOT_TAKEN = _event("admin.link_refused", MEDIUM, "A one-time link was refused.", public="kind reason")
 LINK_MADE = _event("admin.link_made", HIGH, "A one-time link for a new administrator was made.", public="expires_at")
 LINK_USED = _event("admin.link_used", HIGH, "A one-time administrator link was used.")
 KEY_ADDED = _event("admin.key_added", MEDIUM, "A signing key was made.", public="kid alg state")

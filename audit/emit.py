@@ -32,10 +32,16 @@ class Emitter:
 
     async def begin_subject(self, db: AsyncConnection, subject_id: bytes, *, now: datetime) -> None:
         """Makes the key under which a new person's personal fields will be sealed."""
-        key = AESGCM.generate_key(KEY_BYTES * 8)
-        sealed = self._sealer.seal(key, aad=_aad(subject_id))
-        await db.execute(insert(subject_keys).values(subject_id=subject_id, sealed=sealed, created_at=now))
-        self._remember(subject_id, AESGCM(key))
+        await self.begin_subjects(db, [subject_id], now=now)
+
+    async def begin_subjects(self, db: AsyncConnection, subject_ids: Sequence[bytes], *, now: datetime) -> None:
+        """Makes the keys of new people, all in one statement."""
+        keys = {subject_id: AESGCM.generate_key(KEY_BYTES * 8) for subject_id in subject_ids}
+        sealed = [(subject_id, self._sealer.seal(key, aad=_aad(subject_id))) for subject_id, key in keys.items()]
+        rows = [{"subject_id": subject_id, "sealed": each, "created_at": now} for subject_id, each in sealed]
+        await db.execute(insert(subject_keys), rows)
+        for subject_id, key in keys.items():
+            self._remember(subject_id, AESGCM(key))
 
     async def emit(self, db: AsyncConnection, event: Event, *, now: datetime) -> None:
         """Stores one event in the caller's transaction."""

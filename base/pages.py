@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from base.dates import FILTERS
 from base.languages import DEFAULT, choose_language
 
 _BASE = Path(__file__).parent
@@ -41,7 +42,7 @@ def page_headers(*, pending_authorization: bool, own_script: bool) -> dict[str, 
     after a form was sent, and would block the way back to the application. The opener policy is left out there too: an
     application that signs in through a popup needs its window afterwards.
     """
-    policy = _POLICY + ("; script-src 'self'" if own_script else "")
+    policy = _POLICY + ("; script-src 'self'; connect-src 'self'" if own_script else "")
     headers = {
         "Cache-Control": "no-store",
         "Content-Security-Policy": policy if pending_authorization else policy + "; form-action 'self'",
@@ -165,6 +166,7 @@ class Pages:
         environment.install_gettext_translations(translations, newstyle=True)  # type: ignore[attr-defined]
         environment.policies["ext.i18n.trimmed"] = True
         environment.globals.update(service_name=service_name, static=self.static_url)
+        environment.filters.update(FILTERS)
         return environment
 
 

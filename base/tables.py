@@ -3,7 +3,7 @@
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import BigInteger, Column, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
@@ -63,4 +63,23 @@ revisions = Table(
     metadata,
     Column("name", String(32), primary_key=True),
     Column("number", BigInteger, nullable=False),
+)
+
+# Letters that a transaction promised: sent once, by whoever claims one. `sealed` is the letter, gone when it was sent.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("person_id", Id),
+    Column("kind", String(32), nullable=False),
+    Column("sealed", LargeBinary),
+    Column("created_at", Instant, nullable=False),
+    # When it is tried next; a claim moves it on, so that a sender that died loses nothing.
+    Column("due_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("sent_at", Instant),
+    Column("failed_at", Instant),
+    Index(None, "due_at"),
+    Index(None, "expires_at"),
 )

@@ -1,7 +1,5 @@
 """People: made, found, listed, and moved between states."""
 
-import secrets
-import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 from typing import cast
@@ -10,15 +8,13 @@ from sqlalchemy import Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit.catalogue import PERSON_CREATED, PERSON_STATE_CHANGED
+from audit.catalogue import PERSON_STATE_CHANGED
 from audit.record import Event, Origin
 from base.ids import PERSON, new_id, show_id
-from base.secret_values import b64url
 from identity import passwords, revocation
 from identity.errors import Refused
-from identity.names import MAX_USERNAME_LENGTH, EmailAddress, InvalidName, normalise_email, normalise_username
+from identity.new_people import check_new_person, created_event, email_row, person_row
 from identity.person_values import Email, NewPerson, Person
-from identity.profiles import check_profile
 from identity.services import Services
 from identity.tables import emails, people
 from identity.values import PersonState
@@ -40,27 +36,19 @@ async def create_person(
 
     Raises Refused for a name, address or profile that cannot be taken, or that another account has.
     """
-    username_key, email = _parse_names(new)
-    profile = check_profile({**new.profile, **({"name": new.name} if new.name else {})})
+    checked = check_new_person(new)
     person_id = new_id(now)
-    await _check_free(db, username_key, email if new.email_verified else None)
+    await _check_free(db, checked.username_key, checked.verified_key)
     try:
         async with db.begin_nested():
-            await _insert_person(db, person_id, new, username_key=username_key, profile=profile, now=now)
-            if email is not None:
-                await _insert_email(db, person_id, email, verified=new.email_verified, now=now)
+            await db.execute(insert(people).values(person_row(checked, person_id, now=now)))
+            if checked.email is not None:
+                row = email_row(checked.email, person_id, verified=checked.email_verified, now=now)
+                await db.execute(insert(emails).values(row))
     except IntegrityError:
         raise Refused("username", "another account took this name or address just now") from None
     await services.emitter.begin_subject(db, person_id, now=now)
-    event = Event(
-        type=PERSON_CREATED,
-        actor=actor,
-        subject=show_id(PERSON, person_id),
-        person=person_id,
-        origin=origin,
-        data={"is_admin": new.is_admin, "via": via},
-        personal={"username": new.username, "email": email.display if email else None, "name": profile.get("name")},
-    )
+    event = created_event(checked, person_id, actor=actor, via=via, origin=origin)
     await services.emitter.emit(db, event, now=now)
     if new.password_hash is not None:
         await passwords.set_password(
@@ -69,85 +57,29 @@ async def create_person(
     return person_id
 
 
-def _parse_names(new: NewPerson) -> tuple[str | None, EmailAddress | None]:
-    if not new.username and not new.email:
-        raise Refused("username", "a username or a mail address is needed")
-    try:
-        username_key = normalise_username(new.username) if new.username else None
-        email = normalise_email(new.email) if new.email else None
-    except InvalidName as fault:
-        raise Refused(fault.field, fault.fault.text) from None
-    return username_key, email
-
-
-async def _check_free(db: AsyncConnection, username_key: str | None, email: EmailAddress | None) -> None:
+async def _check_free(db: AsyncConnection, username_key: str | None, email_key: str | None) -> None:
     if username_key is not None:
         taken = select(people.c.id).where(people.c.username_key == username_key)
         if (await db.execute(taken)).first() is not None:
             raise Refused("username", "belongs to another account; choose a different one")
-    if email is not None:
-        taken = select(emails.c.id).where(emails.c.address_key == email.key, emails.c.verified_at.is_not(None))
+    if email_key is not None:
+        taken = select(emails.c.id).where(emails.c.address_key == email_key, emails.c.verified_at.is_not(None))
         if (await db.execute(taken)).first() is not None:
             raise Refused("email", "belongs to another account; choose a different one")
-
-
-async def _insert_person(
-    db: AsyncConnection,
-    person_id: bytes,
-    new: NewPerson,
-    *,
-    username_key: str | None,
-    profile: dict[str, object],
-    now: datetime,
-) -> None:
-    await db.execute(
-        insert(people).values(
-            id=person_id,
-            sub=_new_sub(),
-            username=_shown_username(new.username),
-            username_key=username_key,
-            state="active",
-            is_admin=new.is_admin,
-            profile=profile,
-            created_at=now,
-            updated_at=now,
-            version=1,
-        )
-    )
-
-
-def _shown_username(typed: str | None) -> str | None:
-    shown = unicodedata.normalize("NFC", typed or "").strip()
-    if len(shown) > MAX_USERNAME_LENGTH:
-        raise Refused("username", f"at most {MAX_USERNAME_LENGTH} characters, accents counted as they are typed")
-    return shown or None
-
-
-def _new_sub() -> str:
-    """A random subject: one made from the time-ordered id would tell when the account was made."""
-    return b64url(secrets.token_bytes(24))
-
-
-async def _insert_email(
-    db: AsyncConnection, person_id: bytes, email: EmailAddress, *, verified: bool, now: datetime
-) -> None:
-    await db.execute(
-        insert(emails).values(
-            id=new_id(now),
-            person_id=person_id,
-            address=email.display,
-            address_key=email.key,
-            is_primary=True,
-            verified_at=now if verified else None,
-            created_at=now,
-        )
-    )
 
 
 async def find_person(db: AsyncConnection, person_id: bytes) -> Person | None:
     """The account with this id, in whatever state, or None."""
     row = (await db.execute(select(people).where(people.c.id == person_id))).first()
     return None if row is None else _person_of(row, await _load_emails(db, [person_id]))
+
+
+async def load_person(db: AsyncConnection, person_id: bytes) -> Person:
+    """The account with this id, which must exist; raises LookupError."""
+    person = await find_person(db, person_id)
+    if person is None:
+        raise LookupError("no such person")
+    return person
 
 
 async def find_person_by_login(db: AsyncConnection, key: str) -> Person | None:

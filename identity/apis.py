@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from identity.client_values import SERVER_SCOPES, STANDARD_SCOPES, Api
 from identity.errors import Refused
 from identity.services import Services
 from identity.tables import apis, clients
+from policy.assurance import KNOWN_ACR
 
 # RFC 6749 §3.3: visible ASCII without quote and backslash.
 _SCOPE = re.compile(r"[!#-\[\]-~]{1,128}")
@@ -36,6 +38,15 @@ def check_identifier(identifier: str, issuer: str) -> None:
         raise Refused("identifier", "this identifier is the issuer's: it names the server's own API")
 
 
+def check_scope_acr(scope_acr: Mapping[str, str], scopes: Mapping[str, str]) -> None:
+    """Raises Refused where a class is unknown, or asked of a scope that the API does not have."""
+    for scope, acr in scope_acr.items():
+        if scope not in scopes:
+            raise Refused("scope_acr", f"{scope} is no scope of this API")
+        if acr not in KNOWN_ACR:
+            raise Refused("scope_acr", f"expected one of {', '.join(KNOWN_ACR)} for {scope}")
+
+
 async def create_api(
     db: AsyncConnection,
     services: Services,
@@ -44,11 +55,15 @@ async def create_api(
     scopes: Mapping[str, str],
     name: str | None = None,
     access_token_ttl_s: int | None = None,
+    scope_acr: Mapping[str, str] | None = None,
     now: datetime,
     actor: str,
     origin: Origin = Origin(),
 ) -> Api:
-    """Registers an API; `scopes` maps each scope to its description. Raises Refused."""
+    """Registers an API; `scopes` maps each scope to its description, `scope_acr` some of them to what must be met.
+
+    Raises Refused.
+    """
     check_identifier(identifier, services.settings.issuer)
     for scope in scopes:
         check_scope(scope)
@@ -58,15 +73,17 @@ async def create_api(
         raise Refused("name", "an API's name has 1 to 128 printable characters")
     if access_token_ttl_s is not None and not 30 <= access_token_ttl_s <= 86400:
         raise Refused("access_token_ttl_s", "an access token lives 30 to 86400 seconds")
+    check_scope_acr(scope_acr or {}, scopes)
     if await find_api(db, identifier):
         raise Refused("identifier", f"there is already an API {identifier}")
-    api = Api(identifier, name or identifier[:128], dict(scopes), access_token_ttl_s)
+    api = Api(identifier, name or identifier[:128], dict(scopes), access_token_ttl_s, dict(scope_acr or {}))
     await db.execute(
         insert(apis).values(
             id=new_id(now),
             identifier=api.identifier,
             name=api.name,
             scopes=api.scopes,
+            scope_acr=api.scope_acr,
             access_token_ttl_s=access_token_ttl_s,
             created_at=now,
             version=1,
@@ -98,7 +115,7 @@ async def add_scopes(
     for scope in new:
         check_scope(scope)
     if new:
-        after = Api(known.identifier, known.name, {**known.scopes, **dict.fromkeys(new, "")})
+        after = replace(known, scopes={**known.scopes, **dict.fromkeys(new, "")})
         change = update(apis).where(apis.c.identifier == identifier)
         await db.execute(change.values(scopes=after.scopes, version=apis.c.version + 1))
         await touch(db, "catalogue")
@@ -134,8 +151,9 @@ async def list_apis(db: AsyncConnection) -> list[Api]:
 async def find_api(db: AsyncConnection, identifier: str) -> Api | None:
     """One API from the database, or None."""
     row = (await db.execute(select(apis).where(apis.c.identifier == identifier))).one_or_none()
-    return None if row is None else Api(row.identifier, row.name, row.scopes, row.access_token_ttl_s)
+    return None if row is None else Api(row.identifier, row.name, row.scopes, row.access_token_ttl_s, row.scope_acr)
 
 
 def _shown(api: Api) -> dict[str, object]:
-    return {"identifier": api.identifier, "name": api.name, "scopes": sorted(api.scopes)}
+    told: dict[str, object] = {"identifier": api.identifier, "name": api.name, "scopes": sorted(api.scopes)}
+    return {**told, "scope_acr": dict(api.scope_acr)} if api.scope_acr else told

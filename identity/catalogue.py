@@ -107,6 +107,7 @@ async def load_clients(db: AsyncConnection) -> list[Client]:
             rotate_refresh=row.rotate_refresh,
             id_token_alg=row.id_token_alg,
             access_token_ttl_s=row.access_token_ttl_s,
+            required_acr=row.required_acr,
             disabled=row.disabled_at is not None,
             not_before=row.not_before,
             secrets=tuple(kept.get(row.client_id, ())),
@@ -118,4 +119,4 @@ async def load_clients(db: AsyncConnection) -> list[Client]:
 async def load_apis(db: AsyncConnection) -> list[Api]:
     """Every registered API, oldest first."""
     rows = await db.execute(select(apis).order_by(apis.c.created_at, apis.c.identifier))
-    return [Api(row.identifier, row.name, row.scopes, row.access_token_ttl_s) for row in rows]
+    return [Api(row.identifier, row.name, row.scopes, row.access_token_ttl_s, row.scope_acr) for row in rows]

@@ -40,6 +40,8 @@ class Client:
     rotate_refresh: bool = True
     id_token_alg: str = "RS256"
     access_token_ttl_s: int | None = None
+    # What whoever signs in here must have met (`policy.assurance`).
+    required_acr: str | None = None
     disabled: bool = False
     not_before: datetime | None = None
     secrets: tuple[ClientSecret, ...] = ()
@@ -58,6 +60,8 @@ class Api:
     name: str
     scopes: Mapping[str, str]
     access_token_ttl_s: int | None = None
+    # What whoever is given a scope must have met, by scope.
+    scope_acr: Mapping[str, str] = field(default_factory=dict)
 
     def token_ttl(self, client: Client, default: timedelta) -> timedelta:
         """How long an access token for this API lives: the client's word, the API's, or the deployment's."""

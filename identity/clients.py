@@ -17,6 +17,7 @@ from identity.errors import Refused
 from identity.redirect_uris import check_redirect_uri, origin_of_uri
 from identity.services import Services
 from identity.tables import client_secrets, clients
+from policy.assurance import KNOWN_ACR
 
 ID_TOKEN_ALGS = ("RS256", "ES256")
 MAX_SECRETS = 5
@@ -38,6 +39,7 @@ class NewClient:
     rotate_refresh: bool = True
     id_token_alg: str = "RS256"
     access_token_ttl_s: int | None = None
+    required_acr: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ def check_client(new: NewClient) -> None:
         raise Refused("id_token_alg", f"expected one of {', '.join(ID_TOKEN_ALGS)}")
     if new.access_token_ttl_s is not None and not 30 <= new.access_token_ttl_s <= 86400:
         raise Refused("access_token_ttl_s", "an access token lives 30 to 86400 seconds")
+    if new.required_acr is not None and new.required_acr not in KNOWN_ACR:
+        raise Refused("required_acr", f"expected one of {', '.join(KNOWN_ACR)}")
     _check_grants(new)
     for uri in new.redirect_uris:
         check_redirect_uri(uri)
@@ -139,6 +143,7 @@ def _client_of(new: NewClient, client_id: str, secrets: tuple[ClientSecret, ...]
         rotate_refresh=new.rotate_refresh,
         id_token_alg=new.id_token_alg,
         access_token_ttl_s=new.access_token_ttl_s,
+        required_acr=new.required_acr,
         secrets=secrets,
     )
 
@@ -159,6 +164,7 @@ def _columns(client: Client) -> dict[str, object]:
         "rotate_refresh": client.rotate_refresh,
         "id_token_alg": client.id_token_alg,
         "access_token_ttl_s": client.access_token_ttl_s,
+        "required_acr": client.required_acr,
     }
 
 
@@ -192,6 +198,8 @@ async def set_client_disabled(
 ) -> None:
     """Closes an application, or opens it again; its tokens are refused while it is closed. Raises Refused."""
     client = await load_client(db, client_id)
+    if client.disabled == disabled:
+        return
     change = update(clients).where(clients.c.client_id == client_id)
     await db.execute(
         change.values(disabled_at=now if disabled else None, updated_at=now, version=clients.c.version + 1)

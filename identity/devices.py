@@ -11,8 +11,9 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 
-from audit.catalogue import DEVICE_ADDED
+from audit.catalogue import DEVICE_ADDED, DEVICE_FORGOTTEN, DEVICE_REMEMBERED
 from audit.record import Event, Origin
+from base.clock import to_seconds
 from base.cookies import read_cookie
 from base.ids import PERSON, new_id, show_id
 from base.secret_values import COOKIE, digest, find_digest, new_secret
@@ -27,11 +28,15 @@ _MAX_LABEL = 128
 
 @dataclass(frozen=True, slots=True)
 class SeenDevice:
-    """The device of a sign-in; `cookie` is what the browser must keep, or None where it keeps it already."""
+    """The device of a sign-in; `cookie` is what the browser must keep, or None where it keeps it already.
+
+    `is_first`: the person never had another one.
+    """
 
     id: bytes
     is_new: bool
     cookie: str | None = None
+    is_first: bool = False
 
 
 def read_device(request: Request, services: Services) -> bytes | None:
@@ -74,8 +79,10 @@ async def see_device(
     if cookie_digest is None or not await _is_ours(db, cookie_digest):
         cookie = new_secret(COOKIE)
         cookie_digest = digest(cookie)
+    others = select(devices.c.id).where(devices.c.person_id == person_id).limit(1)
+    is_first = (await db.execute(others)).first() is None
     device_id = await _add(db, person_id, cookie_digest, told=told, now=now, origin=origin)
-    return SeenDevice(device_id, is_new=True, cookie=cookie)
+    return SeenDevice(device_id, is_new=True, cookie=cookie, is_first=is_first)
 
 
 async def _is_ours(db: AsyncConnection, cookie_digest: bytes) -> bool:
@@ -115,6 +122,75 @@ async def _add(
         )
     )
     return device_id
+
+
+async def remember_device(
+    db: AsyncConnection,
+    services: Services,
+    person_id: bytes,
+    device_id: bytes,
+    *,
+    told: list[Event],
+    now: datetime,
+    origin: Origin = Origin(),
+) -> None:
+    """From now on this browser stands in for a second factor, for as long as the deployment says."""
+    until = now + services.settings.remember_device
+    trusted = update(devices).where(devices.c.id == device_id, devices.c.person_id == person_id)
+    await db.execute(trusted.values(trusted_until=until, version=devices.c.version + 1))
+    actor = show_id(PERSON, person_id)
+    told.append(
+        Event(
+            type=DEVICE_REMEMBERED,
+            actor=actor,
+            subject=actor,
+            person=person_id,
+            device_id=device_id,
+            origin=origin,
+            data={"until": to_seconds(until)},
+        )
+    )
+
+
+async def forget_devices(
+    db: AsyncConnection,
+    services: Services,
+    person_id: bytes,
+    *,
+    why: str,
+    only: bytes | None = None,
+    now: datetime,
+    actor: str,
+    origin: Origin = Origin(),
+) -> int:
+    """No browser of the person (or not this one, where `only` names it) stands in for a second factor any more.
+
+    Returns how many did.
+    """
+    theirs = devices.c.person_id == person_id
+    if only is not None:
+        theirs &= devices.c.id == only
+    forgotten = (
+        update(devices)
+        .where(theirs, devices.c.trusted_until.is_not(None))
+        .values(trusted_until=None, version=devices.c.version + 1)
+        .returning(devices.c.id)
+    )
+    found = (await db.execute(forgotten)).scalars().all()
+    events = [
+        Event(
+            type=DEVICE_FORGOTTEN,
+            actor=actor,
+            subject=show_id(PERSON, person_id),
+            person=person_id,
+            device_id=device_id,
+            origin=origin,
+            data={"why": why},
+        )
+        for device_id in found
+    ]
+    await services.emitter.emit_all(db, events, now=now)
+    return len(found)
 
 
 def label_of(user_agent: str | None) -> str:

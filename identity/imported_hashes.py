@@ -3,7 +3,7 @@
 - bcrypt: `$2a$`, `$2b$`, `$2y$`; Django `bcrypt$…` and `bcrypt_sha256$…`
 - PBKDF2 with SHA-1, SHA-256, SHA-512: Django `pbkdf2_sha256$…`, Werkzeug `pbkdf2:sha256:…`, passlib and PHC
   `$pbkdf2-sha256$…`
-- scrypt: Django `scrypt$…`, Werkzeug `scrypt:…`, passlib and PHC `$scrypt$ln=…`
+- scrypt: Django `scrypt$16384$salt$8$5$…`, Werkzeug `scrypt:…`, passlib and PHC `$scrypt$ln=…`
 
 A stored hash names its own price, and an import may come from anywhere: whatever would take more than a few seconds or
 256 MiB is refused before the first round.
@@ -31,7 +31,7 @@ _BCRYPT = re.compile(r"(?:bcrypt(?P<sha256>_sha256)?\$)?(?P<hash>\$2[aby]\$(?P<c
 _PBKDF2_DJANGO = re.compile(r"pbkdf2_(sha1|sha256|sha512)\$(\d{1,9})\$([^$]*)\$([^$]*)", re.A)
 _PBKDF2_WERKZEUG = re.compile(r"pbkdf2:(sha1|sha256|sha512):(\d{1,9})\$([^$]*)\$([0-9a-f]*)", re.A)
 _PBKDF2_PHC = re.compile(r"\$pbkdf2(?:-(sha1|sha256|sha512))?\$(?:i=)?(\d{1,9})(?:,l=\d+)?\$([^$]*)\$([^$]*)", re.A)
-_SCRYPT_DJANGO = re.compile(r"scrypt\$([^$]*)\$(\d{1,9})\$(\d{1,5})\$(\d{1,5})\$([^$]*)", re.A)
+_SCRYPT_DJANGO = re.compile(r"scrypt\$(\d{1,9})\$([^$]*)\$(\d{1,5})\$(\d{1,5})\$([^$]*)", re.A)
 _SCRYPT_WERKZEUG = re.compile(r"scrypt:(\d{1,9}):(\d{1,5}):(\d{1,5})\$([^$]*)\$([0-9a-f]*)", re.A)
 _SCRYPT_PHC = re.compile(r"\$scrypt\$ln=(\d{1,2}),r=(\d{1,5}),p=(\d{1,5})\$([^$]*)\$([^$]*)", re.A)
 
@@ -46,6 +46,10 @@ class BcryptHash:
 
     text: bytes = field(repr=False)
     is_sha256_first: bool
+
+    def as_text(self) -> str:
+        """The form that is stored here."""
+        return ("bcrypt_sha256$" if self.is_sha256_first else "") + self.text.decode("ascii")
 
     def matches(self, password: bytes) -> bool:
         """Whether the password is the one that was hashed."""
@@ -69,6 +73,11 @@ class Pbkdf2Hash:
         if not 1 <= self.rounds <= _MAX_PBKDF2_ROUNDS:
             raise UnreadableHash(f"the PBKDF2 hash asks for {self.rounds} rounds, beyond 1 to {_MAX_PBKDF2_ROUNDS}")
         _check_sizes(self.salt, self.expected)
+
+    def as_text(self) -> str:
+        """The form that is stored here."""
+        sizes = f"i={self.rounds},l={len(self.expected)}"
+        return f"$pbkdf2-{self.digest}${sizes}${_to_base64(self.salt)}${_to_base64(self.expected)}"
 
     def matches(self, password: bytes) -> bool:
         """Whether the password is the one that was hashed."""
@@ -96,6 +105,11 @@ class ScryptHash:
     @property
     def _memory_bytes(self) -> int:
         return 128 * self.r * (self.n + self.p + 2)
+
+    def as_text(self) -> str:
+        """The form that is stored here."""
+        cost = f"ln={self.n.bit_length() - 1},r={self.r},p={self.p}"
+        return f"$scrypt${cost}${_to_base64(self.salt)}${_to_base64(self.expected)}"
 
     def matches(self, password: bytes) -> bool:
         """Whether the password is the one that was hashed."""
@@ -149,7 +163,7 @@ def _find_pbkdf2(stored: str) -> Pbkdf2Hash | None:
 
 def _find_scrypt(stored: str) -> ScryptHash | None:
     if parts := _SCRYPT_DJANGO.fullmatch(stored):
-        salt, n, r, p, expected = parts.groups()
+        n, salt, r, p, expected = parts.groups()
         return ScryptHash(int(n), int(r), int(p), salt.encode(), _from_base64(expected))
     if parts := _SCRYPT_WERKZEUG.fullmatch(stored):
         n, r, p, salt, expected = parts.groups()
@@ -167,6 +181,10 @@ def _from_base64(text: str) -> bytes:
         return base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
     except binascii.Error as error:
         raise UnreadableHash("the stored hash is not valid base64") from error
+
+
+def _to_base64(raw: bytes) -> str:
+    return base64.b64encode(raw).decode("ascii").rstrip("=")
 
 
 def _from_hex(text: str) -> bytes:

@@ -1,40 +1,70 @@
 """One-time links: the text is told once, its digest kept, and one conditional statement spends it (S16, I1)."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from base.secret_values import LINK, digest, find_digest, new_secret
 from identity.tables import single_use
 
 
-async def make_link(db: AsyncConnection, kind: str, *, ttl: timedelta, now: datetime) -> str:
-    """A new link's text; links of this kind that were made before it and are not used open nothing any more."""
-    await db.execute(delete(single_use).where(single_use.c.kind == kind, single_use.c.used_at.is_(None)))
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link that works: whose it is, where it is somebody's, and what whoever made it wrote down."""
+
+    digest: bytes
+    person_id: bytes | None = None
+    payload: Mapping[str, object] = field(default_factory=dict)
+
+
+async def make_link(
+    db: AsyncConnection,
+    kind: str,
+    *,
+    ttl: timedelta,
+    now: datetime,
+    person_id: bytes | None = None,
+    payload: Mapping[str, object] | None = None,
+    beside_others: bool = False,
+) -> str:
+    """A new link's text; older ones of this kind and person open nothing any more, unless it stands `beside_others`.
+
+    A link without a person replaces all others of its kind. Nothing secret belongs into `payload`.
+    """
+    if not beside_others:
+        await void_links(db, kind, person_id)
     text = new_secret(LINK)
-    await db.execute(
-        insert(single_use).values(digest=digest(text), kind=kind, payload={}, created_at=now, expires_at=now + ttl)
-    )
+    row = {"digest": digest(text), "kind": kind, "person_id": person_id, "payload": dict(payload or {})}
+    await db.execute(insert(single_use).values(**row, created_at=now, expires_at=now + ttl))
     return text
 
 
-async def find_link(db: AsyncConnection, kind: str, text: str, *, now: datetime) -> bytes | None:
-    """The digest of a link that would work now, or None. Spends nothing."""
+async def void_links(db: AsyncConnection, kind: str, person_id: bytes | None) -> None:
+    """Makes the unused links of this kind useless, of one person or of nobody in particular."""
+    theirs = single_use.c.person_id == person_id
+    await db.execute(delete(single_use).where(single_use.c.kind == kind, theirs, single_use.c.used_at.is_(None)))
+
+
+async def find_link(db: AsyncConnection, kind: str, text: str, *, now: datetime) -> Link | None:
+    """A link that would work now, or None. Spends nothing."""
     link_digest = find_digest(LINK, text)
     if link_digest is None:
         return None
-    query = select(single_use.c.digest).where(
+    works = select(single_use).where(
         single_use.c.digest == link_digest,
         single_use.c.kind == kind,
         single_use.c.used_at.is_(None),
         single_use.c.expires_at > now,
     )
-    return (await db.execute(query)).scalar_one_or_none()
+    row = (await db.execute(works)).first()
+    return None if row is None else _link_of(row)
 
 
-async def spend_link(db: AsyncConnection, kind: str, link_digest: bytes, *, now: datetime) -> bool:
-    """Whether the link worked; it does once, whoever asks at the same moment."""
+async def spend_link(db: AsyncConnection, kind: str, link_digest: bytes, *, now: datetime) -> Link | None:
+    """The link, where it worked; it does once, whoever asks at the same moment."""
     spent = (
         update(single_use)
         .where(
@@ -44,6 +74,11 @@ async def spend_link(db: AsyncConnection, kind: str, link_digest: bytes, *, now:
             single_use.c.expires_at > now,
         )
         .values(used_at=now)
-        .returning(single_use.c.digest)
+        .returning(single_use.c.digest, single_use.c.person_id, single_use.c.payload)
     )
-    return (await db.execute(spent)).first() is not None
+    row = (await db.execute(spent)).first()
+    return None if row is None else _link_of(row)
+
+
+def _link_of(row: Row[tuple[object, ...]]) -> Link:
+    return Link(row.digest, row.person_id, row.payload)

@@ -85,6 +85,17 @@ def device_key(emitter: Emitter, device_id: bytes) -> bytes:
     return emitter.index("lockout device", device_id.hex())
 
 
+def code_key(emitter: Emitter, method: str, person_id: bytes, device_id: bytes | None) -> bytes:
+    """The counter of wrong codes of one method, apart at a device on which the person signed in before (S23, S24)."""
+    whose = (device_id or person_id).hex()
+    return emitter.index(f"lockout {method} {'device' if device_id else 'person'}", whose)
+
+
+def recovery_key(emitter: Emitter, what: str) -> bytes:
+    """The counter of wrong recovery codes."""
+    return emitter.index("lockout recovery", what)
+
+
 def unknown_key(emitter: Emitter, typed: str) -> bytes:
     """The counter of a name that nobody has, so that it locks as any other does (S22)."""
     return emitter.index("lockout unknown", typed)
@@ -103,6 +114,19 @@ async def reserve(
         return None
     failures, until = cast(tuple[int, int | None], row)
     return Reservation(key, failures, None if until is None else from_micros(until))
+
+
+_IS_CLOSED = Statement(
+    "is the door closed",
+    (("key", "bytea"), ("now", "bigint")),
+    ("SELECT failures FROM lockouts WHERE key = :key AND until > :now",),
+    "SELECT n, failures FROM input JOIN lockouts USING (key) WHERE until > input.now",
+)
+
+
+async def is_closed(database: Database, key: bytes, *, now: datetime) -> bool:
+    """Whether proofs of this counter are refused now. Counts nothing."""
+    return await database.find(_IS_CLOSED, (key, to_micros(now))) is not None
 
 
 # Put together once: every sign-in runs it.

@@ -6,11 +6,12 @@ from datetime import datetime
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit.catalogue import PASSWORD_RENEWED, PASSWORD_SET, EventType
+from audit.catalogue import PASSWORD_CLEARED, PASSWORD_RENEWED, PASSWORD_SET, EventType
 from audit.record import Event, Origin
 from base.ids import PERSON, new_id, show_id
+from identity.links import void_links
 from identity.services import Services
-from identity.tables import credentials
+from identity.tables import credentials, people
 
 _IS_PASSWORD = credentials.c.kind == "password"
 
@@ -32,7 +33,12 @@ async def set_password(
     actor: str,
     origin: Origin = Origin(),
 ) -> None:
-    """Replaces the person's password by one that was checked and hashed before this transaction began."""
+    """Replaces the person's password by one that was checked and hashed before this transaction began.
+
+    Links to choose a new one open nothing any more (S27), and a sign-in that began with the old one must begin anew.
+    """
+    await _touch_person(db, person_id, now)
+    await void_links(db, "recover", person_id)
     await db.execute(delete(credentials).where(credentials.c.person_id == person_id, _IS_PASSWORD))
     await db.execute(
         insert(credentials).values(
@@ -46,6 +52,29 @@ async def set_password(
         )
     )
     await _emit(db, services, person_id, PASSWORD_SET, {"why": why}, now=now, actor=actor, origin=origin)
+
+
+async def clear_password(
+    db: AsyncConnection,
+    services: Services,
+    person_id: bytes,
+    *,
+    why: str,
+    now: datetime,
+    actor: str,
+    origin: Origin = Origin(),
+) -> None:
+    """Makes the person's password useless: only a reset leads to a new one."""
+    await _touch_person(db, person_id, now)
+    gone = delete(credentials).where(credentials.c.person_id == person_id, _IS_PASSWORD)
+    if (await db.execute(gone.returning(credentials.c.id))).first() is not None:
+        await _emit(db, services, person_id, PASSWORD_CLEARED, {"why": why}, now=now, actor=actor, origin=origin)
+
+
+async def _touch_person(db: AsyncConnection, person_id: bytes, now: datetime) -> None:
+    """A sign-in under way holds the person's row, so one of the two waits for the other."""
+    changed = update(people).where(people.c.id == person_id)
+    await db.execute(changed.values(updated_at=now, version=people.c.version + 1))
 
 
 async def renew_hash(

@@ -6,7 +6,7 @@ moment waits for the same row and then finds it ended (I2).
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -117,6 +117,26 @@ async def end_person_sessions(
         type=SESSIONS_ENDED, actor=actor, subject=subject, person=person_id, origin=origin, data={"why": why}
     )  # fmt: skip
     await services.emitter.emit(db, event, now=now)
+
+
+async def end_oldest_sessions(
+    db: AsyncConnection,
+    services: Services,
+    person_id: bytes,
+    *,
+    most: int,
+    now: datetime,
+    actor: str,
+    origin: Origin = Origin(),
+) -> None:
+    """Ends the live sessions of a person beyond the `most` that were begun or used last."""
+    alive = (sessions.c.person_id == person_id, sessions.c.ended_at.is_(None), sessions.c.idle_expires_at > now)
+    newest = select(sessions.c.id).where(*alive).order_by(sessions.c.last_seen_at.desc(), sessions.c.id.desc())
+    beyond = (await db.execute(newest.offset(most))).scalars().all()
+    if beyond:
+        await _end_sessions(
+            db, services, sessions.c.id.in_(beyond), why="too_many", now=now, actor=actor, origin=origin
+        )
 
 
 async def revoke_person(

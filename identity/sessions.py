@@ -3,12 +3,14 @@
 The public id of a session is for lists and tokens; it opens nothing (S31).
 """
 
+# ruff: noqa: S608 - statements are put together from constants of this file; values travel as parameters
+
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import cast
 
-from sqlalchemy import insert, update
+from sqlalchemy import case, delete, insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 
@@ -20,26 +22,29 @@ from base.ids import PERSON, new_id, show_id
 from base.secret_values import COOKIE, digest, find_digest, new_secret
 from base.statements import Statement
 from identity.services import Services
+from identity.standing import COLUMNS_POSTGRES, COLUMNS_SQLITE, standing_of
 from identity.tables import session_proofs, sessions
-from identity.values import LiveSession, Proof
+from identity.values import LiveSession, Proof, Standing
 
 TOUCH_EVERY = timedelta(minutes=1)
 
+_OWN = "s.id, s.auth_time, s.device_id, s.keep"
+_JOINED = "sessions s {using} JOIN people p ON p.id = s.person_id AND p.state = 'active'"
 _FIND_LIVE = Statement(
     "find live session",
     (("digest", "bytea"), ("now", "bigint")),
     (
-        """
-        SELECT s.id, s.person_id, p.sub, s.auth_time, s.device_id,
-            (SELECT group_concat(method || ' ' || at, ',') FROM session_proofs WHERE session_id = s.id)
-        FROM sessions s JOIN people p ON p.id = s.person_id AND p.state = 'active'
+        f"""
+        SELECT {_OWN}, (SELECT group_concat(method || ' ' || at, ',') FROM session_proofs WHERE session_id = s.id),
+            {COLUMNS_SQLITE}
+        FROM {_JOINED.format(using="")}
         WHERE s.digest = :digest AND s.ended_at IS NULL AND s.idle_expires_at > :now AND s.expires_at > :now
         """,
     ),
-    """
-    SELECT n, s.id, s.person_id, p.sub, s.auth_time, s.device_id,
-        (SELECT string_agg(method || ' ' || at, ',') FROM session_proofs WHERE session_id = s.id)
-    FROM input JOIN sessions s USING (digest) JOIN people p ON p.id = s.person_id AND p.state = 'active'
+    f"""
+    SELECT n, {_OWN}, (SELECT string_agg(method || ' ' || at, ',') FROM session_proofs WHERE session_id = s.id),
+        {COLUMNS_POSTGRES}
+    FROM input JOIN {_JOINED.format(using="USING (digest)")}
     WHERE s.ended_at IS NULL AND s.idle_expires_at > input.now AND s.expires_at > input.now
     """,
 )
@@ -64,10 +69,18 @@ async def find_live(services: Services, request: Request) -> LiveSession | None:
     row = await services.database.find(_FIND_LIVE, (cookie_digest, to_micros(services.clock())))
     if row is None:
         return None
-    session_id, person_id, sub, auth_time, device_id, proofs = cast(
-        tuple[bytes, bytes, str, int, bytes | None, str | None], row
+    session_id, auth_time, device_id, keep, proofs = cast(tuple[bytes, int, bytes | None, bool, str | None], row[:5])
+    standing = standing_of(row[5:], mail_code=services.settings.mail_code_factor)
+    return LiveSession(
+        session_id,
+        standing.id,
+        standing.sub,
+        from_micros(auth_time),
+        _parse_proofs(proofs),
+        device_id,
+        standing,
+        bool(keep),
     )
-    return LiveSession(session_id, person_id, sub, from_micros(auth_time), _parse_proofs(proofs), device_id)
 
 
 def _parse_proofs(joined: str | None) -> tuple[Proof, ...]:
@@ -77,23 +90,27 @@ def _parse_proofs(joined: str | None) -> tuple[Proof, ...]:
 
 async def touch_session(db: AsyncConnection, services: Services, session_id: bytes, *, now: datetime) -> None:
     """Puts off the idle limit, at most once a minute; never past the absolute one. Needs a write transaction."""
+    settings = services.settings
     touched = update(sessions).where(
         sessions.c.id == session_id,
         sessions.c.ended_at.is_(None),
         sessions.c.last_seen_at <= now - TOUCH_EVERY,
     )
-    await db.execute(touched.values(last_seen_at=now, idle_expires_at=now + services.settings.session_idle))
+    idle: object = now + settings.session_idle
+    if settings.session_keep:
+        idle = case((sessions.c.keep, now + settings.session_keep), else_=now + settings.session_idle)
+    await db.execute(touched.values(last_seen_at=now, idle_expires_at=idle))
 
 
 async def start_session(
     db: AsyncConnection,
     services: Services,
-    person_id: bytes,
+    standing: Standing,
     *,
-    sub: str,
     device_id: bytes,
     proofs: Sequence[Proof],
     told: list[Event],
+    keep: bool = False,
     now: datetime,
     origin: Origin = Origin(),
 ) -> OpenedSession:
@@ -101,7 +118,7 @@ async def start_session(
 
     Its event goes to `told`, which the caller stores with the others of the sign-in.
     """
-    session_id, cookie = new_id(now), new_secret(COOKIE)
+    session_id, cookie, person_id = new_id(now), new_secret(COOKIE), standing.id
     await db.execute(
         insert(sessions),
         {
@@ -109,8 +126,9 @@ async def start_session(
             "digest": digest(cookie),
             "person_id": person_id,
             "device_id": device_id,
+            "keep": keep,
             "created_at": now,
-            **_limits(services, now),
+            **_limits(services, now, keep=keep),
         },
     )
     await _store_proofs(db, session_id, proofs, now)
@@ -126,7 +144,8 @@ async def start_session(
             origin=origin,
         )
     )
-    return OpenedSession(LiveSession(session_id, person_id, sub, now, tuple(proofs), device_id), cookie)
+    session = LiveSession(session_id, person_id, standing.sub, now, tuple(proofs), device_id, standing, keep)
+    return OpenedSession(session, cookie)
 
 
 async def renew_session(
@@ -136,34 +155,42 @@ async def renew_session(
     *,
     device_id: bytes,
     proofs: Sequence[Proof],
+    anew: bool,
     now: datetime,
 ) -> OpenedSession | None:
-    """The same session under a new cookie, after its person signed in again; None where it ended meanwhile.
+    """The same session under a new cookie, after its person proved something; None where it ended meanwhile.
 
     The old cookie opens nothing any more (S17). The session itself goes on, or one application's wish to see the
-    person sign in again would end the refresh tokens of all others.
+    person sign in again would end the refresh tokens of all others. `anew`: the person signed in again as a whole, so
+    the proofs of before count no more and all limits begin anew; otherwise the proofs are added, and neither
+    `auth_time` nor a limit moves (S28, S32).
     """
     cookie = new_secret(COOKIE)
+    limits = _limits(services, now, keep=session.keep) if anew else {"last_seen_at": now}
     renewed = (
         update(sessions)
         .where(sessions.c.id == session.id, sessions.c.ended_at.is_(None))
-        .values(digest=digest(cookie), device_id=device_id, **_limits(services, now))
+        .values(digest=digest(cookie), device_id=device_id, **limits)
         .returning(sessions.c.id)
     )
     if (await db.execute(renewed)).first() is None:
         return None
+    if anew:
+        await db.execute(delete(session_proofs).where(session_proofs.c.session_id == session.id))
     await _store_proofs(db, session.id, proofs, now)
-    kept = (*session.proofs, *proofs)
-    return OpenedSession(LiveSession(session.id, session.person_id, session.sub, now, kept, device_id), cookie)
+    kept = tuple(proofs) if anew else (*session.proofs, *proofs)
+    auth_time = now if anew else session.auth_time
+    return OpenedSession(replace(session, auth_time=auth_time, proofs=kept, device_id=device_id), cookie)
 
 
-def _limits(services: Services, now: datetime) -> dict[str, datetime]:
+def _limits(services: Services, now: datetime, *, keep: bool) -> dict[str, datetime]:
     settings = services.settings
+    keeps = keep and bool(settings.session_keep)
     return {
         "auth_time": now,
         "last_seen_at": now,
-        "idle_expires_at": now + settings.session_idle,
-        "expires_at": now + settings.session_absolute,
+        "idle_expires_at": now + (settings.session_keep if keeps else settings.session_idle),
+        "expires_at": now + (settings.session_keep if keeps else settings.session_absolute),
     }
 
 

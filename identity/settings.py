@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,30 @@ class IdentitySettings:
     key_publish_before: timedelta = timedelta(minutes=10)
     key_cache: timedelta = timedelta(minutes=10)
     password_min_length: int = 12
+    # 0: sessions end with the browser and by the ordinary limits. Otherwise how long "keep me signed in" keeps.
+    session_keep: timedelta = timedelta()
+    # The most sessions that a person may have at a time; 0 for no limit.
+    session_most: int = 0
+    # How long after a proof a person may change what guards the account (S29).
+    fresh_for: timedelta = timedelta(minutes=10)
+    backup_codes: int = 10
+    totp_algorithm: Literal["SHA1", "SHA256"] = "SHA1"
+    totp_digits: Literal[6, 8] = 6
+    # 0: no browser is remembered.
+    remember_device: timedelta = timedelta(days=30)
+    # How long a demanded enrolment of a second factor may be put off; 0 not at all.
+    enrol_grace: timedelta = timedelta(days=7)
+    mail_code_factor: bool = False
+    # Certificates (PEM) of passkey makers; without them no passkey counts as attested.
+    attestation_roots: tuple[bytes, ...] = ()
+    open_registration: bool = False
+    # Whether letters leave: to a mail server, or to the demo's page.
+    has_mail: bool = False
+    recovery_ttl: timedelta = timedelta(minutes=30)
+    verify_ttl: timedelta = timedelta(days=1)
+    invite_ttl: timedelta = timedelta(days=7)
+    not_me_ttl: timedelta = timedelta(days=7)
+    delete_grace: timedelta = timedelta(days=14)
 
     @property
     def is_https(self) -> bool:

@@ -4,28 +4,26 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from audit.catalogue import LINK_MADE, LINK_USED
 from audit.record import Event, Origin
 from base.clock import to_seconds
-from base.cookies import set_cookie
 from base.forms import Form, FormRefused
 from base.ids import PERSON, show_id
 from base.request import read_form
 from identity import links
-from identity.accounts import create_person, find_person
-from identity.devices import COOKIE_TTL, see_device
+from identity.accounts import create_person
 from identity.errors import Refused
 from identity.form_tokens import form_token, is_own_form
 from identity.password_hashes import HashPoolBusy
 from identity.person_values import NewPerson
 from identity.services import Services, origin_of
 from identity.setup_form import Fault, Faults, SetupForm, find_faults, parse_setup_form
-from identity.signin.complete import open_session, succeeded_event
+from identity.signin.flow import respond
+from identity.signin.joining import sign_in_new
 from identity.signin.step_pages import wait_page
-from identity.values import Proof
 
 KIND = "setup"
 
@@ -95,37 +93,19 @@ class SetupPage:
         )
         # A Refused from here rolls everything back, the spent link too.
         async with services.database.transaction() as db:
-            if not await links.spend_link(db, KIND, link_digest, now=now):
+            if await links.spend_link(db, KIND, link_digest, now=now) is None:
                 return self._spent_page(request)
             person_id = await create_person(db, services, new, now=now, actor="anonymous", via="setup", origin=origin)
             actor = show_id(PERSON, person_id)
             used = Event(type=LINK_USED, actor=actor, subject=actor, person=person_id, origin=origin)
-            told = [used]
-            person = await find_person(db, person_id)
-            device = await see_device(db, services, person_id, request, told=told, now=now, origin=origin)
-            opened = await open_session(
-                db,
-                services,
-                request,
-                person_id,
-                sub=person.sub if person else "",
-                device=device,
-                proof=Proof("pwd", now),
-                told=told,
-                now=now,
-                origin=origin,
-            )
-            told.append(succeeded_event(opened.session, device, None, origin=origin))
-            await services.emitter.emit_all(db, told, now=now)
-        response = RedirectResponse("/", 303, {"Cache-Control": "no-store"})
-        set_cookie(response, services.settings, "session", opened.cookie)
-        if device.cookie is not None:
-            set_cookie(response, services.settings, "device", device.cookie, ttl=COOKIE_TTL)
-        return response
+            await services.emitter.emit(db, used, now=now)
+            turn = await sign_in_new(db, services, request, person_id, now=now, origin=origin)
+        return respond(services, request, turn)
 
     async def _find(self, request: Request) -> bytes | None:
         async with self._services.database.reading() as db:
-            return await links.find_link(db, KIND, request.path_params["token"], now=self._services.clock())
+            found = await links.find_link(db, KIND, request.path_params["token"], now=self._services.clock())
+        return found.digest if found else None
 
     def _is_own(self, request: Request, form: Form, link_digest: bytes) -> bool:
         expected = form_token(self._services.form_key, KIND, link_digest)

@@ -1,7 +1,7 @@
 """The form of the first administrator: what was typed, and what must be looked at again."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from base.forms import Form
@@ -50,7 +50,9 @@ def parse_setup_form(form: Form) -> SetupForm:
     )
 
 
-async def find_faults(services: Services, asked: SetupForm) -> dict[str, list[Fault]]:
+async def find_faults(
+    services: Services, asked: SetupForm, *, needed: Collection[str] = ("username", "email")
+) -> dict[str, list[Fault]]:
     """Every fault by field, in the order of the form; empty where the account can be made."""
     faults: dict[str, list[Fault]] = {}
     for name, value, check in (
@@ -58,29 +60,44 @@ async def find_faults(services: Services, asked: SetupForm) -> dict[str, list[Fa
         ("email", asked.email, normalise_email),
     ):
         try:
-            if not value:
-                faults[name] = [MISSING]
-            else:
+            if value:
                 check(value)
+            elif name in needed:
+                faults[name] = [MISSING]
         except InvalidName as invalid:
             faults[name] = [Fault(invalid.fault.text)]
     if len(asked.name) > MAX_NAME or not asked.name.isprintable():
         faults["name"] = [NAME_TOO_LONG]
+    context = [asked.username, asked.email, asked.name]
+    return faults | await find_password_faults(services, asked.password, asked.password_repeat, context)
+
+
+async def find_password_faults(
+    services: Services, password: str, password_repeat: str, context: Sequence[str]
+) -> dict[str, list[Fault]]:
+    """What is wrong with a new password that was typed twice, by field (S20); `context` is what people know of them."""
     # The estimate takes up to 50 ms for a hostile text.
-    found = await asyncio.to_thread(_find_password_faults, services, asked)
+    found = await asyncio.to_thread(_find_password_faults, services, password, context)
     if found:
-        faults["password"] = found
-    elif asked.password != asked.password_repeat:
-        faults["password_repeat"] = [NOT_THE_SAME]
-    return faults
+        return {"password": found}
+    return {} if password == password_repeat else {"password_repeat": [NOT_THE_SAME]}
 
 
-def _find_password_faults(services: Services, asked: SetupForm) -> list[Fault]:
+def say_faults(services: Services, language: str, faults: Faults) -> dict[str, list[str]]:
+    """The faults in the language of the page."""
+    translate = services.pages.translate
+    return {
+        name: [translate(language, fault.words).format(number=fault.number) for fault in found]
+        for name, found in faults.items()
+    }
+
+
+def _find_password_faults(services: Services, password: str, context: Sequence[str]) -> list[Fault]:
     settings = services.settings
-    context = [asked.username, asked.email, asked.name, settings.service_name]
     rules = PasswordRules(min_length=settings.password_min_length)
+    known = [*context, settings.service_name]
     try:
-        check_password(asked.password, rules=rules, context=context, breached=services.breached)
+        check_password(password, rules=rules, context=known, breached=services.breached)
     except PasswordRefused as refused:
         return [Fault(ENGLISH[reason.code], reason.number) for reason in refused.reasons]
     return []

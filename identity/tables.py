@@ -38,9 +38,14 @@ people = Table(
     Column("profile", JsonText, nullable=False),
     # Tokens issued at or before this second are refused.
     Column("not_before", Instant),
+    # Until then a second factor may be put off; set when one was first demanded.
+    Column("enrol_due_at", Instant),
+    # The person asked for the account to be deleted then.
+    Column("delete_at", Instant),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Column("version", Integer, nullable=False),
+    Index(None, "delete_at"),
 )
 
 emails = Table(
@@ -90,6 +95,16 @@ credentials = Table(
         sqlite_where=text("kind = 'password'"),
         postgresql_where=text("kind = 'password'"),
     ),
+)
+
+# The codes of a credential of kind `backup_codes`: each works once, and goes with its set.
+backup_codes = Table(
+    "backup_codes",
+    metadata,
+    Column("digest", Digest, primary_key=True),
+    _owner("credentials", name="credential_id"),
+    Column("used_at", Instant),
+    Index(None, "credential_id"),
 )
 
 external_identities = Table(
@@ -187,6 +202,8 @@ sessions = Table(
     Column("device_id", Id, ForeignKey("devices.id", ondelete="SET NULL")),
     Column("auth_time", Instant, nullable=False),
     Column("assessment", JsonText),
+    # "Keep me signed in": the longer limits, and a cookie that outlives the browser.
+    Column("keep", Boolean, nullable=False, server_default=text("false")),
     Column("created_at", Instant, nullable=False),
     Column("last_seen_at", Instant, nullable=False),
     Column("idle_expires_at", Instant, nullable=False),
@@ -229,6 +246,10 @@ attempts = Table(
     Column("assessment", JsonText),
     Column("decision", JsonText),
     Column("consented", Boolean, nullable=False),
+    # A page of ours that wanted a fresh sign-in, by its name; only without a request.
+    Column("destination", String(32)),
+    Column("put_off", Boolean, nullable=False, server_default=text("false")),
+    Column("keep", Boolean, nullable=False, server_default=text("false")),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
     Column("finished_at", Instant),
@@ -244,6 +265,8 @@ apis = Table(
     Column("name", String(128), nullable=False),
     # {scope: description}
     Column("scopes", JsonText, nullable=False),
+    # {scope: acr that whoever is given it must have met}
+    Column("scope_acr", JsonText, nullable=False, server_default=text("'{}'")),
     Column("access_token_ttl_s", Integer),
     Column("created_at", Instant, nullable=False),
     Column("version", Integer, nullable=False),
@@ -267,6 +290,7 @@ clients = Table(
     Column("require_pkce", Boolean, nullable=False),
     Column("rotate_refresh", Boolean, nullable=False),
     Column("id_token_alg", String(8), nullable=False),
+    Column("required_acr", String(32)),
     Column("access_token_ttl_s", Integer),
     Column("disabled_at", Instant),
     Column("not_before", Instant),

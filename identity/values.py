@@ -10,15 +10,10 @@ from risk.values import Assessment
 
 PersonState = Literal["active", "suspended", "disabled", "deleted"]
 
-# Authentication context classes (`acr`), weakest first.
-AAL1 = "urn:ostiary:aal1"
-AAL2 = "urn:ostiary:aal2"
-AAL3 = "urn:ostiary:aal3"
-
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Something that really happened: a method (`pwd`; RFC 8176 names) and when."""
+    """Something that really happened: a method (`policy.assurance`) and when."""
 
     method: str
     at: datetime
@@ -60,6 +55,23 @@ class AuthorizeRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """What the rules of sign-in must know of a person. `factors` are the methods that they could prove.
+
+    Proofs made before `valid_from` count no more: everything was revoked then, or the password changed.
+    """
+
+    id: bytes
+    sub: str
+    state: PersonState
+    is_admin: bool = False
+    factors: frozenset[str] = frozenset()
+    enrol_due_at: datetime | None = None
+    valid_from: datetime | None = None
+    locale: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LiveSession:
     """A session that is alive now: not ended, not idle too long, its person active."""
 
@@ -69,11 +81,22 @@ class LiveSession:
     auth_time: datetime
     proofs: tuple[Proof, ...]
     device_id: bytes | None = None
+    standing: Standing | None = None
+    keep: bool = False
+
+    @property
+    def methods(self) -> frozenset[str]:
+        """What was proven in this session."""
+        return frozenset(proof.method for proof in self.proofs)
 
 
 @dataclass(frozen=True, slots=True)
 class SigninAttempt:
-    """One sign-in under way, bound to one browser; without `request` it only leads to a session."""
+    """One sign-in under way, bound to one browser; without `request` it only leads to a session.
+
+    `destination` names a page of ours that wants the person to prove themselves again. `proofs` were made within the
+    attempt; `session_id` is the session that they led to, None before.
+    """
 
     id: bytes
     created_at: datetime
@@ -85,10 +108,8 @@ class SigninAttempt:
     assessment: Assessment | None = None
     decision: Decision | None = None
     consented: bool = False
+    destination: str | None = None
+    put_off: bool = False
+    keep: bool = False
     finished_at: datetime | None = None
     version: int = 1
-
-
-def acr_of(methods: frozenset[str]) -> str:
-    """The authentication context class that a set of proven methods amounts to."""
-    return AAL1 if len(methods) < 2 else AAL2

@@ -8,7 +8,10 @@ from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from identity import setup
+from identity.account import views as account
+from identity.factors import views as factors
 from identity.oauth import routes as oauth
+from identity.recovery import views as recovery
 from identity.services import Services
 from identity.signin import views as signin
 from server.background import Background
@@ -80,6 +83,9 @@ def _routes(settings: Settings, services: Services, itself: ASGIApp) -> Sequence
         *oauth.routes(services),
         *signin.routes(services),
         *setup.routes(services),
+        *factors.routes(services),
+        *recovery.routes(services),
+        *account.routes(services),
     ]
     # The demo keeps its visitors' tokens in one process's memory.
     if settings.has_demo and settings.workers == 1:

@@ -28,6 +28,7 @@ class AskedClient:
     rotate_refresh: bool = True
     id_token_alg: str = "RS256"
     access_token_ttl_s: int | None = None
+    required_acr: str | None = None
 
 
 async def register(
@@ -66,6 +67,7 @@ async def register(
         rotate_refresh=asked.rotate_refresh,
         id_token_alg=asked.id_token_alg,
         access_token_ttl_s=asked.access_token_ttl_s,
+        required_acr=asked.required_acr,
     )
     return await clients.create_client(db, services, new_client, now=now, actor=actor)
 

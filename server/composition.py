@@ -32,7 +32,9 @@ from server import demo
 from server.settings import Settings
 
 _FIRST_START_LOCK = 0x6F737469617279
-PAGE_FOLDERS = (Path(identity.__file__).parent, Path(demo.__file__).parent)
+_IDENTITY = Path(identity.__file__).parent
+_ROOMS_OF_IDENTITY = (_IDENTITY, *(_IDENTITY / name for name in ("factors", "account", "recovery", "mail")))
+PAGE_FOLDERS = (*_ROOMS_OF_IDENTITY, Path(demo.__file__).parent)
 
 
 @asynccontextmanager
@@ -67,7 +69,7 @@ async def open_services(
             breached=breached,
             rates=RateLimiter(store),
             pages=Pages(service_name=settings.service_name, folders=PAGE_FOLDERS),
-            decide=decide,
+            decide=partial(decide, rules=settings.signin_rules()),
             clock=clock,
             form_key=form_key,
         )

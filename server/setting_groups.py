@@ -1,6 +1,7 @@
 """Settings that belong together: their defaults, their limits, and a sentence for each."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -27,6 +28,11 @@ class Session(Group):
     absolute_s: int = Field(
         default=86400, ge=300, le=31536000, description="Seconds after which a session is over anyway."
     )
+
+    keep_s: int = Field(
+        default=0, ge=0, le=34560000, description='How long "keep me signed in" keeps, in seconds; 0: not offered.'
+    )
+    most: int = Field(default=0, ge=0, le=1000, description="Sessions that a person may have at a time; 0: no limit.")
 
 
 class AccessToken(Group):
@@ -56,6 +62,62 @@ class Password(Group):
     breached_file: Path | None = Field(
         default=None, description="A file of breached passwords: SHA-1 in capital hex, sorted, a line each."
     )
+
+
+class Totp(Group):
+    """Codes of authenticator apps; what is set here holds for new ones."""
+
+    algorithm: Literal["SHA1", "SHA256"] = Field(default="SHA1", description="SHA1, which every app knows, or SHA256.")
+    digits: Literal[6, 8] = Field(default=6, description="Digits of a code: 6, which every app knows, or 8.")
+
+
+class BackupCodes(Group):
+    """Backup codes (S26)."""
+
+    count: int = Field(default=10, ge=5, le=20, description="How many backup codes a set has.")
+
+
+class Passkey(Group):
+    """Passkeys (S30)."""
+
+    attestation_roots: Path | None = Field(
+        default=None, description="Makers' root certificates (PEM); without them no passkey reaches aal3."
+    )
+
+
+class Mfa(Group):
+    """Second factors (S28)."""
+
+    required: bool = Field(default=False, description="Whether everybody needs a second factor.")
+    grace_days: int = Field(
+        default=7, ge=0, le=365, description="Days for which adding a required factor may be put off; 0: not at all."
+    )
+    mail_code: bool = Field(
+        default=False, description="Whether a mailed code stands in for a second factor; it never reaches aal2."
+    )
+    remember_days: int = Field(
+        default=30, ge=0, le=90, description="Days for which a browser may be remembered; 0: not offered."
+    )
+
+
+class Registration(Group):
+    """Accounts that people make by themselves."""
+
+    open: bool = Field(default=False, description="Whether anybody may make an account.")
+
+
+class Account(Group):
+    """A person's own pages."""
+
+    delete_grace_days: int = Field(
+        default=14, ge=0, le=365, description="Days after which an account is deleted whose person asked for it."
+    )
+
+
+class Mail(Group):
+    """Letters."""
+
+    sender: str | None = Field(default=None, description="The address that letters come from: name <a@b.c>, or a@b.c.")
 
 
 class Keys(Group):

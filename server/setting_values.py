@@ -5,6 +5,7 @@ import binascii
 import re
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from base.request import Network
@@ -137,3 +138,21 @@ def _is_redis_url(text: str) -> bool:
         return parts.port != 0 and bool(parts.netloc or parts.path)
     except (ValueError, TypeError, RedisError):
         return False
+
+
+def read_certificates(path: Path | None) -> tuple[bytes, ...]:
+    """Each certificate of a PEM file, as PEM; raises OSError or ValueError."""
+    if path is None:
+        return ()
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    return tuple(found.public_bytes(Encoding.PEM) for found in x509.load_pem_x509_certificates(path.read_bytes()))
+
+
+def check_smtp_url(text: str) -> str:
+    """`smtp://` or `smtps://` with a host; the words never repeat the address, which may hold a password."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+        raise ValueError("expected smtp://user:password@host:587, or smtps://… for TLS from the first byte")
+    return text

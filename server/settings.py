@@ -17,7 +17,25 @@ from pydantic import BeforeValidator, Field, ValidationError
 from base.errors import NotReady
 from base.request import Network
 from identity.settings import IdentitySettings
-from server.setting_groups import AccessToken, Group, Keys, Lockout, Log, Password, Rate, Refresh, Session
+from policy.values import SigninRules
+from server.setting_groups import (
+    AccessToken,
+    Account,
+    BackupCodes,
+    Group,
+    Keys,
+    Lockout,
+    Log,
+    Mail,
+    Mfa,
+    Passkey,
+    Password,
+    Rate,
+    Refresh,
+    Registration,
+    Session,
+    Totp,
+)
 from server.setting_sources import (
     Found,
     SettingPath,
@@ -31,14 +49,16 @@ from server.setting_values import (
     Address,
     check_database_url,
     check_redis_url,
+    check_smtp_url,
     parse_address,
     parse_issuer,
     parse_master_key,
     parse_network,
+    read_certificates,
     split_list,
 )
 
-SECRETS = frozenset({("master_key",), ("database_url",), ("redis_url",)})
+SECRETS = frozenset({("master_key",), ("database_url",), ("redis_url",), ("smtp_url",)})
 
 
 class SettingsRefused(NotReady):
@@ -64,11 +84,33 @@ def _text(value: object) -> str:
 
 
 def _profile(value: object) -> str:
-    if value in ("strict", "pci", "fapi"):
-        raise ValueError(f"the profile {value} does not work yet; `standard` does")
-    if value != "standard":
-        raise ValueError("expected standard")
-    return "standard"
+    if value == "fapi":
+        raise ValueError("the profile fapi does not work yet; `standard`, `strict` and `pci` do")
+    if value not in PROFILES:
+        raise ValueError("expected standard, strict or pci")
+    return str(value)
+
+
+# What a profile sets where nothing else is set. PCI DSS 4.0: §8.2.8 idle, §8.3.4 lockout, §8.4.2 second factors.
+PROFILES: Mapping[str, Mapping[SettingPath, object]] = {
+    "standard": {},
+    "strict": {
+        ("mfa", "required"): True,
+        ("mfa", "grace_days"): 0,
+        ("mfa", "remember_days"): 0,
+        ("password", "min_length"): 15,
+    },
+    "pci": {
+        ("mfa", "required"): True,
+        ("lockout", "failures"): 10,
+        ("lockout", "duration_s"): 1800,
+        ("session", "idle_s"): 900,
+    },
+}
+
+
+def _smtp_url(value: object) -> str:
+    return check_smtp_url(_text(value))
 
 
 Issuer = Annotated[str, BeforeValidator(lambda value: parse_issuer(_text(value)))]
@@ -83,6 +125,7 @@ MasterKeys = Annotated[
 ]
 DatabaseUrl = Annotated[str, BeforeValidator(lambda value: check_database_url(_text(value)))]
 RedisUrl = Annotated[str, BeforeValidator(lambda value: check_redis_url(_text(value)))]
+SmtpUrl = Annotated[str, BeforeValidator(_smtp_url)]
 
 
 class Settings(Group):
@@ -107,15 +150,23 @@ class Settings(Group):
     workers: int = Field(
         default=1, ge=1, le=64, description="Server processes; more than one needs PostgreSQL and Redis."
     )
-    profile: Annotated[Literal["standard"], BeforeValidator(_profile)] = Field(
-        default="standard", description="The set of defaults and limits."
+    profile: Annotated[Literal["standard", "strict", "pci"], BeforeValidator(_profile)] = Field(
+        default="standard", description="The set of defaults and limits: standard, strict or pci."
     )
     demo: Literal["auto", "on", "off"] = Field(default="auto", description="The demo at /demo; auto: on loopback only.")
     lockout: Lockout = Lockout()
     session: Session = Session()
     access_token: AccessToken = AccessToken()
     refresh: Refresh = Refresh()
+    smtp_url: SmtpUrl | None = Field(default=None, description="smtp://user:password@host:587, or smtps://… (TLS).")
+    mail: Mail = Mail()
     password: Password = Password()
+    mfa: Mfa = Mfa()
+    totp: Totp = Totp()
+    backup_codes: BackupCodes = BackupCodes()
+    passkey: Passkey = Passkey()
+    registration: Registration = Registration()
+    account: Account = Account()
     keys: Keys = Keys()
     rate: Rate = Rate()
     log: Log = Log()
@@ -131,6 +182,15 @@ class Settings(Group):
         # A loopback address behind a public proxy is public, and the issuer says so.
         is_local = urlsplit(self.issuer).hostname == "localhost" and all(item.is_loopback for item in self.listen)
         return self.demo == "on" or (self.demo == "auto" and is_local)
+
+    @property
+    def has_mail(self) -> bool:
+        """Whether letters leave: to a mail server, or to the demo's page."""
+        return self.smtp_url is not None or self.has_demo
+
+    def signin_rules(self) -> SigninRules:
+        """What the built-in policy is told."""
+        return SigninRules(mfa_required=self.mfa.required, mail_code=self.mfa.mail_code)
 
     def for_identity(self) -> IdentitySettings:
         """What the identity rooms are told."""
@@ -150,6 +210,18 @@ class Settings(Group):
             key_publish_before=timedelta(seconds=self.keys.publish_s),
             key_cache=timedelta(seconds=self.keys.cache_s),
             password_min_length=self.password.min_length,
+            session_keep=timedelta(seconds=self.session.keep_s),
+            session_most=self.session.most,
+            backup_codes=self.backup_codes.count,
+            totp_algorithm=self.totp.algorithm,
+            totp_digits=self.totp.digits,
+            remember_device=timedelta(days=self.mfa.remember_days),
+            enrol_grace=timedelta(days=self.mfa.grace_days),
+            mail_code_factor=self.mfa.mail_code and self.has_mail,
+            attestation_roots=read_certificates(self.passkey.attestation_roots),
+            open_registration=self.registration.open,
+            has_mail=self.has_mail,
+            delete_grace=timedelta(days=self.account.delete_grace_days),
         )
 
 
@@ -188,6 +260,7 @@ def load_settings(
     file = _settings_file(config, environ, above)
     found = (from_toml(file, known, faults) if file else {}) | above
     _follow_listen(found)
+    _follow_profile(found)
     try:
         settings = Settings.model_validate(_nested(found))
     except ValidationError as error:
@@ -217,6 +290,13 @@ def _follow_listen(found: dict[SettingPath, Found]) -> None:
         return
     if ("issuer",) not in found and first.is_loopback and (listen or scheme == "https"):
         found["issuer",] = Found(f"{scheme}://localhost:{first.port}", "follows OSTIARY_LISTEN and OSTIARY_TLS_CERT")
+
+
+def _follow_profile(found: dict[SettingPath, Found]) -> None:
+    named = found.get(("profile",))
+    name = str(named.value) if named else "standard"
+    for path, value in PROFILES.get(name, {}).items():
+        found.setdefault(path, Found(value, f"the profile {name}"))
 
 
 def _nested(found: Mapping[SettingPath, Found]) -> dict[str, object]:
@@ -250,6 +330,7 @@ def _conflicts(settings: Settings) -> list[str]:
         faults.append("OSTIARY_REFRESH__IDLE_S: expected no more than OSTIARY_REFRESH__ABSOLUTE_S")
     if settings.session.idle_s > settings.session.absolute_s:
         faults.append("OSTIARY_SESSION__IDLE_S: expected no more than OSTIARY_SESSION__ABSOLUTE_S")
+    faults += _factor_conflicts(settings)
     if not settings.listen:
         faults.append("OSTIARY_LISTEN: expected at least one address")
     if settings.workers > 1 and not (settings.redis_url and settings.database.startswith("postgres")):
@@ -257,4 +338,19 @@ def _conflicts(settings: Settings) -> list[str]:
             "OSTIARY_WORKERS: several processes need OSTIARY_DATABASE_URL=postgresql://… and OSTIARY_REDIS_URL;"
             " set both, or use 1 worker"
         )
+    return faults
+
+
+def _factor_conflicts(settings: Settings) -> list[str]:
+    faults = []
+    if settings.profile == "strict" and settings.mfa.mail_code:
+        faults.append("OSTIARY_MFA__MAIL_CODE: expected false in the profile strict: a mailed code is no second factor")
+    if settings.smtp_url is not None and settings.mail.sender is None:
+        faults.append("OSTIARY_MAIL__SENDER: expected the letters' address, since OSTIARY_SMTP_URL is set")
+    roots = settings.passkey.attestation_roots
+    if roots is not None:
+        try:
+            read_certificates(roots)
+        except (OSError, ValueError) as error:
+            faults.append(f"OSTIARY_PASSKEY__ATTESTATION_ROOTS: expected a file of PEM certificates: {error}")
     return faults

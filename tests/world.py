@@ -33,8 +33,7 @@ from identity.passwords import set_password
 from identity.person_values import NewPerson, Person
 from identity.services import Services
 from identity.sessions import start_session
-from identity.values import Proof
-from policy.decide import decide
+from identity.values import Proof, Standing
 from policy.values import Decision, SigninFacts
 from server.app import App, build
 from server.composition import open_services
@@ -130,7 +129,9 @@ class World:
         await self.services.catalogue.refresh()
         return created
 
-    async def sign_in(self, browser: httpx2.AsyncClient, person: Person) -> bytes:
+    async def sign_in(
+        self, browser: httpx2.AsyncClient, person: Person, *, methods: tuple[str, ...] = ("pwd",)
+    ) -> bytes:
         """Gives the browser a session of the person, as the sign-in page would; returns the session's id."""
         now = self.clock()
         request = _request_of(browser)
@@ -140,10 +141,9 @@ class World:
             opened = await start_session(
                 db,
                 self.services,
-                person.id,
-                sub=person.sub,
+                Standing(person.id, person.sub, person.state, person.is_admin, frozenset({"pwd"})),
                 device_id=device.id,
-                proofs=[Proof("pwd", now)],
+                proofs=[Proof(method, now) for method in methods],
                 told=told,
                 now=now,
             )
@@ -294,7 +294,7 @@ async def open_world(
     *,
     redis_url: str | None = None,
     clock: MovableClock | None = None,
-    policy: Callable[[SigninFacts], Decision] = decide,
+    policy: Callable[[SigninFacts], Decision] | None = None,
     refusal_deadline: timedelta | None = None,
     **settings: str,
 ) -> AsyncIterator[World]:
@@ -319,7 +319,7 @@ async def open_world(
             opened = await stack.enter_async_context(
                 open_services(loaded, (MASTER_KEY,), hashing=CHEAPEST, clock=clock)
             )
-        services = replace(opened, decide=policy)
+        services = opened if policy is None else replace(opened, decide=policy)
         if refusal_deadline is not None:
             services = replace(services, settings=replace(opened.settings, refusal_deadline=refusal_deadline))
         yield World(services, build(loaded, services), clock)

@@ -13,8 +13,10 @@ from base.ids import GRANT, PERSON, new_id, show_id
 from base.secret_values import CODE, digest, new_secret
 from identity.catalogue import is_registered
 from identity.services import Services
+from identity.signin.facts import required_acr
 from identity.tables import grants, session_clients, sessions, single_use
 from identity.values import AuthorizeRequest, LiveSession
+from policy.assurance import acr_of, amr_of
 
 
 async def issue_code(
@@ -95,10 +97,12 @@ async def _start_grant(
     client = services.catalogue.find_client(authorize.client_id)
     may_refresh = client is not None and "refresh_token" in client.grants
     grant_id = new_id(now)
+    wanted = (*(authorize.essential_acr or authorize.acr_values), *required_acr(services, authorize))
     claims = {
         "userinfo": authorize.claims.get("userinfo", ()),
         "id_token": authorize.claims.get("id_token", ()),
-        "amr": sorted({proof.method for proof in session.proofs}),
+        "amr": amr_of(session.methods),
+        "acr": [acr_of(session.methods, wanted)],
     }
     await db.execute(
         insert(grants).values(

@@ -15,12 +15,12 @@ from identity.oauth.claims import SUPPORTED
 from identity.oauth.token import GRANTS
 from identity.oauth.wire import JSON, Answer, Headers
 from identity.services import Services
-from identity.values import AAL1
+from policy.assurance import AAL3, KNOWN_ACR
 
 _SECRET_METHODS = ["client_secret_basic", "client_secret_post"]
 
 
-def metadata(issuer: str, languages: tuple[str, ...]) -> dict[str, object]:
+def metadata(issuer: str, languages: tuple[str, ...], *, attests: bool = False) -> dict[str, object]:
     """The members of the metadata document."""
     return {
         "issuer": issuer,
@@ -43,7 +43,7 @@ def metadata(issuer: str, languages: tuple[str, ...]) -> dict[str, object]:
         "code_challenge_methods_supported": ["S256"],
         "claims_supported": [*SUPPORTED, "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid"],
         "claim_types_supported": ["normal"],
-        "acr_values_supported": [AAL1],
+        "acr_values_supported": [acr for acr in KNOWN_ACR if acr != AAL3 or attests],
         "prompt_values_supported": list(PROMPTS),
         "display_values_supported": ["page", "popup"],
         "ui_locales_supported": list(languages),
@@ -75,7 +75,8 @@ class Document:
 
 def metadata_document(services: Services) -> Document:
     """The metadata of this deployment."""
-    body = msgspec.json.encode(metadata(services.settings.issuer, services.pages.languages))
+    attests = bool(services.settings.attestation_roots)
+    body = msgspec.json.encode(metadata(services.settings.issuer, services.pages.languages, attests=attests))
     return Document(body, max_age_s=300)
 
 

@@ -11,7 +11,7 @@ from identity.oauth.errors import OAuthError
 from identity.oauth.person_claims import load_known_claims
 from identity.services import Services
 from identity.tokens import AccessToken, Minted, left_half_hash, mint_access_token, mint_id_token
-from identity.values import acr_of
+from policy.assurance import AAL1
 
 
 def issue_moment(now: datetime, *not_before: datetime | None) -> datetime:
@@ -38,7 +38,7 @@ async def mint_for_grant(
         grant=show_id(GRANT, grant.id),
         session=session,
         auth_time=grant.auth_time,
-        acr=acr_of(frozenset(amr)),
+        acr=grant.claims.get("acr", [AAL1])[0],
         amr=amr,
     )
     ttl = api.token_ttl(client, services.settings.access_token_ttl)

@@ -25,7 +25,10 @@ from identity.tables import attempts
 from identity.values import AuthorizeRequest, Proof, SigninAttempt
 from policy.values import Decision
 
-_FIELDS = "id, request, person_id, session_id, proofs, decision, consented, created_at, expires_at, version"
+_FIELDS = (
+    "id, request, person_id, session_id, proofs, decision, consented, destination, put_off, keep,"
+    " created_at, expires_at, version"
+)
 _FIND_ATTEMPT = Statement(
     "find attempt",
     (("digest", "bytea"), ("now", "bigint")),
@@ -38,8 +41,8 @@ _LOCK_ATTEMPT = text(_FIND_ATTEMPT.sqlite[0] + " FOR UPDATE")
 _SAVE_ATTEMPT = text(
     """
     UPDATE attempts SET digest = COALESCE(:digest, digest), person_id = :person_id, session_id = :session_id,
-        proofs = :proofs, decision = :decision, consented = :consented, finished_at = :finished_at,
-        version = version + 1
+        proofs = :proofs, decision = :decision, consented = :consented, put_off = :put_off, keep = :keep,
+        finished_at = :finished_at, version = version + 1
     WHERE id = :id AND version = :version AND finished_at IS NULL RETURNING id
     """
 )
@@ -50,9 +53,11 @@ def read_flow(request: Request, services: Services) -> bytes | None:
     return find_digest(COOKIE, read_cookie(request, services.settings, "flow"))
 
 
-def new_attempt(request: AuthorizeRequest | None, *, ttl: timedelta, now: datetime) -> SigninAttempt:
+def new_attempt(
+    request: AuthorizeRequest | None, *, ttl: timedelta, now: datetime, destination: str | None = None
+) -> SigninAttempt:
     """An attempt that is not stored yet."""
-    return SigninAttempt(new_id(now), now, now + ttl, request)
+    return SigninAttempt(new_id(now), now, now + ttl, request, destination=destination)
 
 
 async def store_attempt(db: AsyncConnection, attempt: SigninAttempt) -> str:
@@ -66,6 +71,7 @@ async def store_attempt(db: AsyncConnection, attempt: SigninAttempt) -> str:
             request=request,
             proofs=[],
             consented=False,
+            destination=attempt.destination,
             created_at=attempt.created_at,
             expires_at=attempt.expires_at,
             version=attempt.version,
@@ -96,19 +102,21 @@ async def lock_attempt(db: AsyncConnection, flow_digest: bytes | None, *, now: d
 
 def _attempt_of(row: Row) -> SigninAttempt:
     """The attempt in a row of raw values, in the order of `_FIELDS`."""
-    attempt_id, request, person_id, session_id, proofs, decision, consented, created_at, expires_at, version = cast(
-        tuple[bytes, str | None, bytes | None, bytes | None, str, str | None, bool, int, int, int], row
-    )
+    attempt_id, request, person_id, session_id, proofs, decision, consented, destination, put_off, keep, *times = row
+    created_at, expires_at, version = cast(tuple[int, int, int], tuple(times))
     return SigninAttempt(
-        id=attempt_id,
+        id=cast(bytes, attempt_id),
         created_at=from_micros(created_at),
         expires_at=from_micros(expires_at),
-        request=None if request is None else msgspec.json.decode(request, type=AuthorizeRequest),
-        person_id=person_id,
-        session_id=session_id,
-        proofs=msgspec.json.decode(proofs, type=tuple[Proof, ...]),
-        decision=None if decision is None else msgspec.json.decode(decision, type=Decision),
+        request=None if request is None else msgspec.json.decode(cast(str, request), type=AuthorizeRequest),
+        person_id=cast(bytes | None, person_id),
+        session_id=cast(bytes | None, session_id),
+        proofs=msgspec.json.decode(cast(str, proofs), type=tuple[Proof, ...]),
+        decision=None if decision is None else msgspec.json.decode(cast(str, decision), type=Decision),
         consented=bool(consented),
+        destination=cast(str | None, destination),
+        put_off=bool(put_off),
+        keep=bool(keep),
         version=version,
     )
 
@@ -128,6 +136,8 @@ async def save_attempt(db: AsyncConnection, attempt: SigninAttempt, *, flow_cook
         "proofs": msgspec.json.encode(attempt.proofs).decode(),
         "decision": decision,
         "consented": attempt.consented,
+        "put_off": attempt.put_off,
+        "keep": attempt.keep,
         "finished_at": None if attempt.finished_at is None else to_micros(attempt.finished_at),
     }
     return (await db.execute(_SAVE_ATTEMPT, values)).first() is not None

@@ -15,7 +15,8 @@ from identity.person_values import Person
 from identity.services import Services, origin_of
 from identity.signin import consent_step
 from identity.signin.flow import Flow, load_flow, respond
-from identity.signin.state import Consent, SignIn
+from identity.signin.paths import path_of
+from identity.signin.state import Asked, Consent
 from identity.signin.step_pages import finish, refuse_step
 from identity.values import AuthorizeRequest, LiveSession
 
@@ -47,8 +48,8 @@ class ConsentPage:
                 person = await find_person(db, flow.session.person_id)
             if person is not None:
                 return self._question(request, flow, flow.attempt.request, flow.session, person)
-        if isinstance(flow.step, SignIn):
-            return RedirectResponse("/signin", 303)
+        if isinstance(flow.step, Asked):
+            return RedirectResponse(path_of(flow.step), 303)
         return await finish(services, request)
 
     async def submit(self, request: Request) -> Response:
@@ -97,7 +98,7 @@ class ConsentPage:
             request,
             "consent.html",
             pending_authorization=True,
-            ui_locales=authorize.ui_locales,
+            ui_locales=flow.ui_locales,
             client_name=client.name if client else authorize.client_id,
             standard_scopes=[scope for scope in asked if scope in STANDARD_SCOPES],
             api_scopes=[ApiScope(scope, described.get(scope, "")) for scope in asked if scope not in STANDARD_SCOPES],

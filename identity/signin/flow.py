@@ -29,25 +29,45 @@ from identity.signin.attempt import (
     save_attempt,
     store_attempt,
 )
-from identity.signin.next_step import next_step
-from identity.signin.state import Consent, Issue, Refuse, SignIn, Step
-from identity.values import AuthorizeRequest, LiveSession, SigninAttempt
+from identity.signin.destinations import DESTINATIONS
+from identity.signin.facts import facts_of, is_outdated
+from identity.signin.next_step import Evidence, next_step, weigh
+from identity.signin.paths import path_of
+from identity.signin.state import Asked, Issue, Refuse, Step
+from identity.standing import find_standing
+from identity.values import AuthorizeRequest, LiveSession, SigninAttempt, Standing
 
 # Deleted or disabled since its request was checked: nothing is sent there any more (S2).
 CLIENT_GONE = Refuse("unauthorized_client", "the application is not registered here any more")
 
-_PATHS: Mapping[type[Step], str] = {SignIn: "/signin", Consent: "/consent"}
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """Where an attempt stands: `attempt` with the decision of now, whose it is, and the scopes not allowed yet."""
+
+    attempt: SigninAttempt
+    step: Step
+    standing: Standing | None = None
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """What a browser has under way: `missing` are the scopes that its person has not allowed yet."""
+    """What a browser has under way: `standing` is the person whom it is about, None before one is known."""
 
     digest: bytes
     attempt: SigninAttempt
     session: LiveSession | None
-    missing: tuple[str, ...]
     step: Step
+    standing: Standing | None = None
+    missing: tuple[str, ...] = ()
+
+    @property
+    def ui_locales(self) -> tuple[str, ...]:
+        """The languages to try: what the application asks for, then the person's; the browser's come after them."""
+        asked = self.attempt.request.ui_locales if self.attempt.request else ()
+        own = self.standing.locale if self.standing else None
+        return (*asked, own) if own else asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +85,8 @@ class Turn:
     flow_cookie: str | None = None
     session_cookie: str | None = None
     device_cookie: str | None = None
+    keeps_session: bool = False
+    destination: str | None = None
 
 
 async def begin(services: Services, request: Request, authorize: AuthorizeRequest | None) -> Response:
@@ -72,14 +94,14 @@ async def begin(services: Services, request: Request, authorize: AuthorizeReques
     now, origin = services.clock(), origin_of(request)
     attempt = new_attempt(authorize, ttl=services.settings.attempt_ttl, now=now)
     session = await find_live(services, request)
-    step, _ = await look_ahead(services, attempt, session, now=now)
+    outlook = await look_ahead(services, attempt, session, now=now)
     async with services.database.transaction() as db:
         if session is not None:
             await touch_session(db, services, session.id, now=now)
-        if isinstance(step, SignIn | Consent):
-            turn = Turn(step, authorize, flow_cookie=await store_attempt(db, attempt))
+        if isinstance(outlook.step, Asked):
+            turn = Turn(outlook.step, authorize, flow_cookie=await store_attempt(db, attempt))
         else:
-            turn = await _finish(db, services, attempt, session, step, now=now, origin=origin)
+            turn = await _finish(db, services, attempt, session, outlook.step, now=now, origin=origin)
     return respond(services, request, turn)
 
 
@@ -98,26 +120,41 @@ async def load_flow(
     if flow_digest is None or attempt is None:
         return None
     session = await find_live(services, request)
-    step, missing = await look_ahead(services, attempt, session, now=now)
-    return Flow(flow_digest, attempt, session, missing, step)
+    outlook = await look_ahead(services, attempt, session, now=now)
+    return Flow(flow_digest, outlook.attempt, session, outlook.step, outlook.standing, outlook.missing)
 
 
 async def look_ahead(
-    services: Services, attempt: SigninAttempt, session: LiveSession | None, *, now: datetime
-) -> tuple[Step, tuple[str, ...]]:
-    """The next step, and the scopes that are still to be allowed. Changes nothing."""
+    services: Services,
+    attempt: SigninAttempt,
+    session: LiveSession | None,
+    *,
+    now: datetime,
+    standing: Standing | None = None,
+) -> Outlook:
+    """Where the attempt stands. Changes nothing. `standing` is the person's, where the caller knows it better."""
     request = attempt.request
+    client = services.catalogue.find_client(request.client_id) if request else None
+    if request is not None and (client is None or client.disabled):
+        return Outlook(attempt, CLIENT_GONE)
+    evidence = weigh(attempt, session, now)
+    if standing is None and evidence.session is not None:
+        standing = evidence.session.standing
+    elif standing is None and evidence.person_id is not None:
+        mail_code = services.settings.mail_code_factor
+        standing = await find_standing(services.database, evidence.person_id, mail_code=mail_code)
+    if standing is not None and is_outdated(evidence, standing):
+        attempt, evidence = replace(attempt, proofs=(), session_id=None), Evidence()
     missing: tuple[str, ...] = ()
-    if request is not None:
-        client = services.catalogue.find_client(request.client_id)
-        if client is None or client.disabled:
-            return CLIENT_GONE, ()
-        missing = (
-            await find_missing(services.database, session.person_id, client, request)
-            if session
-            else request.asked_scopes
-        )
-    return next_step(attempt, session, not missing, now), missing
+    if request is not None and client is not None:
+        person = evidence.session.person_id if evidence.session else None
+        missing = await find_missing(services.database, person, client, request) if person else request.asked_scopes
+    decision = None
+    if standing is not None and evidence.methods:
+        decision = services.decide(facts_of(services, attempt, standing, evidence.methods, now))
+    attempt = replace(attempt, decision=decision)
+    step = next_step(attempt, session, not missing, now, fresh_for=services.settings.fresh_for)
+    return Outlook(attempt, step, standing, missing)
 
 
 async def take_turn(
@@ -127,6 +164,7 @@ async def take_turn(
     session: LiveSession | None,
     *,
     new_cookie: str | None = None,
+    standing: Standing | None = None,
     now: datetime,
     origin: Origin,
 ) -> Turn | None:
@@ -134,8 +172,9 @@ async def take_turn(
 
     At the end of the flow the attempt is finished here; before it, it goes on under `new_cookie`, where one is given.
     """
-    step, _ = await look_ahead(services, attempt, session, now=now)
-    if isinstance(step, SignIn | Consent):
+    outlook = await look_ahead(services, attempt, session, now=now, standing=standing)
+    attempt, step = outlook.attempt, outlook.step
+    if isinstance(step, Asked):
         if not await save_attempt(db, attempt, flow_cookie=new_cookie):
             return None
         return Turn(step, attempt.request, flow_cookie=new_cookie)
@@ -161,7 +200,7 @@ async def _finish(
             return Turn(step)
         return Turn(step, attempt.request, {"error": step.error, "error_description": step.description})
     if attempt.request is None or session is None:
-        return Turn(step)
+        return Turn(step, destination=attempt.destination)
     params = await issue_code(db, services, attempt.request, session, now=now, origin=origin)
     return Turn(step, attempt.request, params)
 
@@ -169,6 +208,8 @@ async def _finish(
 def refused_event(attempt: SigninAttempt | None, session: LiveSession | None, reason: str, *, origin: Origin) -> Event:
     """The trace of a sign-in or a step of it that was refused."""
     person_id = session.person_id if session else None
+    if attempt is not None and attempt.proofs:
+        person_id = attempt.person_id
     return Event(
         type=LOGIN_REFUSED,
         actor=show_id(PERSON, person_id) if person_id else "anonymous",
@@ -184,24 +225,31 @@ def refused_event(attempt: SigninAttempt | None, session: LiveSession | None, re
 
 def respond(services: Services, request: Request, turn: Turn) -> Response:
     """The answer to a turn, once it was committed. After a POST it is a 303, never a 307 (S8)."""
-    settings = services.settings
-    path = _PATHS.get(type(turn.step))
-    if path is None and turn.request is not None and turn.params is not None:
+    if turn.request is not None and turn.params is not None:
         response = answer(services, request, turn.request, turn.params)
     elif isinstance(turn.step, Refuse):
         response = _refusal_page(services, request, turn.step)
+    elif isinstance(turn.step, Issue):
+        response = RedirectResponse(DESTINATIONS.get(turn.destination or "", "/"), 303)
     else:
-        response = RedirectResponse(path or "/", 303)
+        response = RedirectResponse(path_of(turn.step), 303)
     response.headers["Cache-Control"] = "no-store"
+    set_turn_cookies(services, response, turn)
+    return response
+
+
+def set_turn_cookies(services: Services, response: Response, turn: Turn) -> None:
+    """Hands the browser what a turn gave it; for a page of one's own in place of `respond`."""
+    settings = services.settings
     if turn.flow_cookie is not None:
         set_cookie(response, settings, "flow", turn.flow_cookie)
     elif turn.ends_flow:
         clear_cookie(response, settings, "flow")
     if turn.session_cookie is not None:
-        set_cookie(response, settings, "session", turn.session_cookie)
+        kept = settings.session_keep if turn.keeps_session else None
+        set_cookie(response, settings, "session", turn.session_cookie, ttl=kept)
     if turn.device_cookie is not None:
         set_cookie(response, settings, "device", turn.device_cookie, ttl=COOKIE_TTL)
-    return response
 
 
 def _refusal_page(services: Services, request: Request, step: Refuse) -> Response:

@@ -14,17 +14,21 @@ from starlette.requests import Request
 
 from audit.catalogue import LOCKOUT_STARTED, LOGIN_FAILED, LOGIN_REFUSED
 from audit.record import Event, Origin
-from base.clock import to_seconds
+from base.clock import from_micros, to_seconds
 from base.ids import PERSON, show_id
 from base.statements import Statement
 from identity import lockout
 from identity.devices import read_device
 from identity.lockout import Reservation
+from identity.mail.letter_values import Notice
+from identity.mail.notices import notify
 from identity.names import MAX_TYPED_LENGTH, fold_case, login_key
 from identity.password_hashes import HashPoolBusy, Verified
 from identity.services import Services
+from identity.standing import COLUMNS_POSTGRES, COLUMNS_SQLITE, WIDTH, standing_of
+from identity.values import Standing
 
-_FIELDS = "p.id, p.sub, p.state, c.hash, d.id"
+_OWN = "c.hash, d.id, d.trusted_until, "
 _WITH_PASSWORD_AND_DEVICE = """
     LEFT JOIN credentials c ON c.person_id = p.id AND c.kind = 'password'
     LEFT JOIN devices d ON d.person_id = p.id AND d.cookie_digest = {device} AND d.revoked_at IS NULL
@@ -35,15 +39,16 @@ _BY_EMAIL = (
     + _WITH_PASSWORD_AND_DEVICE
     + "WHERE e.address_key = {key} AND e.verified_at IS NOT NULL"
 )
+_NAMES = ", ".join(f"c{number}" for number in range(3 + WIDTH))
 
 
 def _find_by(name: str, source: str) -> Statement:
+    asked = source.format(key="input.key", device="input.device")
     return Statement(
         name,
         (("key", "text"), ("device", "bytea")),
-        (f"SELECT {_FIELDS} FROM {source.format(key=':key', device=':device')}",),
-        f"SELECT n, found.* FROM input, LATERAL (SELECT {_FIELDS} FROM"
-        f" {source.format(key='input.key', device='input.device')}) AS found(id, sub, state, hash, device_id)",
+        (f"SELECT {_OWN}{COLUMNS_SQLITE} FROM {source.format(key=':key', device=':device')}",),
+        f"SELECT n, found.* FROM input, LATERAL (SELECT {_OWN}{COLUMNS_POSTGRES} FROM {asked}) AS found({_NAMES})",
     )
 
 
@@ -55,11 +60,15 @@ _FIND_BY_EMAIL = _find_by("find account by mail address", _BY_EMAIL)
 class Claimed:
     """The person that a sign-in claims to be; `device_id` where they signed in from this browser before."""
 
-    id: bytes
-    sub: str
-    state: str
+    standing: Standing
     password_hash: str | None
-    device_id: bytes | None
+    device_id: bytes | None = None
+    trusted_until: datetime | None = None
+
+    @property
+    def id(self) -> bytes:
+        """The person's id."""
+        return self.standing.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +94,13 @@ class ProvenPassword:
     renewed_hash: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class NotProven:
+    """It did not work: `failures` so far, those at a closed door counted as the last one before it."""
+
+    failures: int
+
+
 async def find_account(services: Services, request: Request, typed: str) -> Account:
     """Who is meant by a username or mail address, and the counter that this browser's failures go to."""
     key = login_key(typed)
@@ -98,7 +114,9 @@ async def find_account(services: Services, request: Request, typed: str) -> Acco
         row = await services.database.find(statement, (key, read_device(request, services)))
     if row is None:
         return Account(lockout.unknown_key(emitter, name), typed_digest)
-    person = Claimed(*cast(tuple[bytes, str, str, str | None, bytes | None], row))
+    password_hash, device_id, trusted = cast(tuple[str | None, bytes | None, int | None], row[:3])
+    standing = standing_of(row[3:], mail_code=services.settings.mail_code_factor)
+    person = Claimed(standing, password_hash, device_id, None if trusted is None else from_micros(trusted))
     if person.device_id is not None:
         return Account(lockout.device_key(emitter, person.device_id), typed_digest, person)
     return Account(lockout.person_key(emitter, person.id), typed_digest, person)
@@ -106,25 +124,25 @@ async def find_account(services: Services, request: Request, typed: str) -> Acco
 
 async def prove_password(
     services: Services, account: Account, password: str, *, client_id: str | None, origin: Origin
-) -> ProvenPassword | None:
-    """The proof, or None where it failed; the failure is counted and told by its event already.
+) -> ProvenPassword | NotProven:
+    """The proof, or that it failed; the failure is counted and told by its event already.
 
     The caller holds the account's place at the turnstile until the counter was released. Raises HashPoolBusy, and then
     nothing is counted.
     """
     reservation = await _reserve(services, account, client_id=client_id, origin=origin)
     if reservation is None:
-        return None
+        return NotProven(services.settings.lockout_failures)
     try:
         verified = await _verify(services, account.person, password)
     except HashPoolBusy:
         async with services.database.transaction() as db:
             await lockout.give_back(db, reservation, limit=services.settings.lockout_failures)
         raise
-    if verified.ok and account.person is not None and account.person.state == "active":
+    if verified.ok and account.person is not None and account.person.standing.state == "active":
         return ProvenPassword(account.person, account.counter, verified.renewed)
     await _record_failure(services, account, reservation, verified, client_id=client_id, origin=origin)
-    return None
+    return NotProven(reservation.failures)
 
 
 async def _reserve(
@@ -169,6 +187,7 @@ async def _record_failure(
         if reservation.locks_until is not None and account.person is not None:
             event = _lockout_event(account.person, reservation.failures, reservation.locks_until, origin)
             await services.emitter.emit(db, event, now=now)
+            await notify(db, services, account.person.id, Notice.LOCKED, now=now, origin=origin)
 
 
 def _reason_of(account: Account, verified: Verified) -> str:

@@ -9,7 +9,7 @@ from base.cookies import set_cookie
 from base.forms import Form, FormRefused
 from base.request import read_form
 from base.secret_values import digest
-from identity.form_tokens import form_token, is_own_form
+from identity.form_tokens import form_token
 from identity.password_hashes import HashPoolBusy
 from identity.services import Services, origin_of
 from identity.sessions import find_live
@@ -17,13 +17,16 @@ from identity.signin.address_limits import find_wait
 from identity.signin.attempt import new_attempt, store_attempt
 from identity.signin.complete import complete_signin
 from identity.signin.flow import Flow, load_flow, respond
-from identity.signin.password_step import find_account, prove_password
-from identity.signin.state import Consent, SignIn
-from identity.signin.step_pages import finish, refuse_step, wait_page
+from identity.signin.password_step import NotProven, ProvenPassword, find_account, prove_password
+from identity.signin.paths import path_of
+from identity.signin.slowing import answer_late
+from identity.signin.state import Asked, Enrol, Prove, SignIn
+from identity.signin.step_pages import finish, is_own_step, refuse_step, wait_page
 from identity.signin.turnstile import Turnstile, TurnstileBusy
-from identity.values import AuthorizeRequest
 
 PURPOSE = "signin"
+# Steps at which a password is a new beginning: all but consent, which is about whoever is signed in.
+Beginnable = SignIn | Prove | Enrol
 # 403: credentials were given and are not enough (RFC 9110 §15.5.4).
 _STATUS = {None: 200, "empty": 400, "refused": 403}
 
@@ -41,13 +44,12 @@ class SigninPage:
         flow = await load_flow(services, request, now=services.clock())
         if flow is None:
             return await self._begin_without_application(request)
-        match flow.step:
-            case SignIn():
-                return self._form(request, flow.digest, flow.attempt.request)
-            case Consent():
-                return RedirectResponse("/consent", 303)
-            case _:
-                return await finish(services, request)
+        # Whoever is asked for a second factor may begin again as somebody else; looking at the form changes nothing.
+        if isinstance(flow.step, SignIn) or (isinstance(flow.step, Beginnable) and "again" in request.query_params):
+            return self._form(request, flow)
+        if isinstance(flow.step, Asked):
+            return RedirectResponse(path_of(flow.step), 303)
+        return await finish(services, request)
 
     async def submit(self, request: Request) -> Response:
         """POST /signin: signs the person in, or says that it did not work, in the same words whatever was wrong."""
@@ -58,13 +60,13 @@ class SigninPage:
         except FormRefused:
             form = Form({}, {})
         flow = await load_flow(services, request, now=services.clock())
-        if flow is None or not self._is_own(request, form, flow):
+        if flow is None or not is_own_step(services, request, form, flow, PURPOSE):
             return await refuse_step(services, request, flow, "foreign_form")
-        if not isinstance(flow.step, SignIn):
+        if not isinstance(flow.step, Beginnable):
             return await refuse_step(services, request, flow, "out_of_order")
         if "username" not in form or "password" not in form:
             await refuse_step(services, request, flow, "empty_form")
-            return self._form(request, flow.digest, flow.attempt.request, fault="empty")
+            return self._form(request, flow, fault="empty")
         wait_s = await find_wait(services, request.scope.get("ostiary.address"))
         if wait_s is not None:
             await refuse_step(services, request, flow, "address_limit")
@@ -84,19 +86,15 @@ class SigninPage:
         async with self._turnstile.pass_through(account.counter):
             client_id = authorize.client_id if authorize else None
             proven = await prove_password(services, account, form["password"], client_id=client_id, origin=origin)
-            if proven is not None:
-                turn = await complete_signin(services, request, flow.digest, proven, origin=origin)
-        if proven is None:
-            await self._wait_for_deadline(began)
-            return self._form(request, flow.digest, authorize, fault="refused")
+            if isinstance(proven, ProvenPassword):
+                keep = form.get("keep") == "yes"
+                turn = await complete_signin(services, request, flow.digest, proven, keep=keep, origin=origin)
+        if isinstance(proven, NotProven):
+            await answer_late(began, services.settings.refusal_deadline, proven.failures)
+            return self._form(request, flow, fault="refused")
         if turn is None:
             return await refuse_step(services, request, flow, "replayed")
         return respond(services, request, turn)
-
-    async def _wait_for_deadline(self, began: float) -> None:
-        """Answers every refusal equally late, so that time does not tell what was wrong (S22)."""
-        deadline = began + self._services.settings.refusal_deadline.total_seconds()
-        await asyncio.sleep(max(0.0, deadline - asyncio.get_running_loop().time()))
 
     async def _begin_without_application(self, request: Request) -> Response:
         services, now = self._services, self._services.clock()
@@ -105,27 +103,27 @@ class SigninPage:
         attempt = new_attempt(None, ttl=services.settings.attempt_ttl, now=now)
         async with services.database.transaction() as db:
             cookie = await store_attempt(db, attempt)
-        page = self._form(request, digest(cookie), None)
+        page = self._form(request, Flow(digest(cookie), attempt, None, SignIn()))
         set_cookie(page, services.settings, "flow", cookie)
         return page
 
-    def _is_own(self, request: Request, form: Form, flow: Flow) -> bool:
-        expected = form_token(self._services.form_key, PURPOSE, flow.digest)
-        return is_own_form(request, form, self._services.settings.issuer, expected_token=expected)
-
-    def _form(
-        self, request: Request, flow_digest: bytes, authorize: AuthorizeRequest | None, *, fault: str | None = None
-    ) -> Response:
+    def _form(self, request: Request, flow: Flow, *, fault: str | None = None) -> Response:
         """The form. What was typed is not shown again: people type passwords into the other field (S46)."""
-        client = self._services.catalogue.find_client(authorize.client_id) if authorize else None
-        return self._services.pages.render(
+        services, authorize = self._services, flow.attempt.request
+        client = services.catalogue.find_client(authorize.client_id) if authorize else None
+        return services.pages.render(
             request,
             "signin.html",
             status=_STATUS[fault],
             pending_authorization=authorize is not None,
-            ui_locales=authorize.ui_locales if authorize else (),
+            own_script=True,
+            ui_locales=flow.ui_locales,
             client_name=client.name if client else None,
             username=(authorize.login_hint or "") if authorize else "",
             fault=fault,
-            form_token=form_token(self._services.form_key, PURPOSE, flow_digest),
+            is_again=flow.session is not None,
+            keeps=bool(services.settings.session_keep),
+            recovers=services.settings.has_mail,
+            registers=services.settings.open_registration,
+            form_token=form_token(services.form_key, PURPOSE, flow.digest),
         )

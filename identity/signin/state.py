@@ -9,6 +9,21 @@ class SignIn:
 
 
 @dataclass(frozen=True, slots=True)
+class Prove:
+    """The person proves one more of these methods (`policy.assurance`), the first being the one to begin with."""
+
+    methods: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Enrol:
+    """The person adds a factor, one of these methods; `may_put_off`: or says later."""
+
+    methods: tuple[str, ...]
+    may_put_off: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Consent:
     """The person is asked whether the application may have what it asks for."""
 
@@ -26,4 +41,6 @@ class Refuse:
     description: str
 
 
-Step = SignIn | Consent | Issue | Refuse
+Step = SignIn | Prove | Enrol | Consent | Issue | Refuse
+# What a person does on a page of ours.
+Asked = SignIn | Prove | Enrol | Consent

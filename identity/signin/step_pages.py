@@ -3,6 +3,8 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
+from base.forms import Form
+from identity.form_tokens import form_token, is_own_form
 from identity.refusal_events import record_refusal
 from identity.services import Services, origin_of
 from identity.signin.flow import Flow, load_flow, refused_event, respond, take_turn
@@ -20,6 +22,12 @@ async def finish(services: Services, request: Request) -> Response:
     if turn is None:
         return await refuse_step(services, request, flow, "finished")
     return respond(services, request, turn)
+
+
+def is_own_step(services: Services, request: Request, form: Form, flow: Flow, purpose: str) -> bool:
+    """Whether a posted step was sent from our own form of this flow."""
+    expected = form_token(services.form_key, purpose, flow.digest)
+    return is_own_form(request, form, services.settings.issuer, expected_token=expected)
 
 
 async def refuse_step(services: Services, request: Request, flow: Flow | None, reason: str) -> Response:

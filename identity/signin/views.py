@@ -9,18 +9,22 @@ from identity.form_tokens import form_token
 from identity.services import Services
 from identity.sessions import find_live, touch_session
 from identity.signin.consent_page import ConsentPage
+from identity.signin.enrol_page import EnrolPage
 from identity.signin.signin_page import SigninPage
 
 
 def routes(services: Services) -> list[BaseRoute]:
     """Start page, sign-in, consent, and the static files of all pages."""
     signin, consent, home = SigninPage(services), ConsentPage(services), HomePage(services)
+    enrol = EnrolPage(services)
     return [
         Route("/", home.show, methods=["GET"]),
         Route("/signin", signin.show, methods=["GET"]),
         Route("/signin", signin.submit, methods=["POST"]),
         Route("/consent", consent.show, methods=["GET"]),
         Route("/consent", consent.submit, methods=["POST"]),
+        Route("/enrol", enrol.show, methods=["GET"]),
+        Route("/enrol", enrol.submit, methods=["POST"]),
         *services.pages.routes(),
     ]
 

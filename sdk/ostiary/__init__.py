@@ -1,6 +1,7 @@
 """Ostiary's client SDK: who is calling, proven from the access token alone.
 
-Owns: verifying access tokens (RFC 9068), keeping the issuer's keys, guarding ASGI applications, a test kit.
+Owns: verifying access tokens (RFC 9068), keeping the issuer's keys, asking for a better sign-in (RFC 9470), guarding
+ASGI applications, a test kit.
 Leaves to others: signing people in (any OpenID Connect client) and everything that needs the server's database.
 
 The names below are imported on first use, so that the pure core (`ostiary.core`) stays free of any HTTP client.
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ostiary.errors import ConfigurationError as ConfigurationError
+    from ostiary.errors import InsufficientAuthentication as InsufficientAuthentication
     from ostiary.errors import InsufficientScope as InsufficientScope
     from ostiary.errors import KeysUnavailable as KeysUnavailable
     from ostiary.errors import OstiaryError as OstiaryError
@@ -23,6 +25,7 @@ else:
     _HOMES = {
         "AccessToken": "ostiary.values",
         "ConfigurationError": "ostiary.errors",
+        "InsufficientAuthentication": "ostiary.errors",
         "InsufficientScope": "ostiary.errors",
         "KeyPolicy": "ostiary.values",
         "KeysUnavailable": "ostiary.errors",
@@ -44,6 +47,7 @@ else:
 __all__ = [
     "AccessToken",
     "ConfigurationError",
+    "InsufficientAuthentication",
     "InsufficientScope",
     "KeyPolicy",
     "KeysUnavailable",

@@ -3,11 +3,20 @@
 from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping
 
 from ostiary.bearer import BearerMissing, Refusal, parse_bearer, refusal_for, response_parts
-from ostiary.errors import ConfigurationError, InsufficientScope, KeysUnavailable, NotGuarded, TokenError
+from ostiary.errors import (
+    ConfigurationError,
+    InsufficientAuthentication,
+    InsufficientScope,
+    KeysUnavailable,
+    NotGuarded,
+    TokenError,
+)
+from ostiary.step_up import parse_needed
 from ostiary.values import AccessToken
 from ostiary.verifier import Verifier
 
 TOKEN_KEY = "ostiary.token"
+VERIFIER_KEY = "ostiary.verifier"
 POLICY_VIOLATION = 1008
 
 Scope = MutableMapping[str, object]
@@ -37,13 +46,29 @@ def require_scopes(scope: Scope, *names: str) -> AccessToken:
     return token
 
 
+def require_authentication(
+    scope: Scope, *, acr: str | Collection[str] = (), max_age_s: int | None = None
+) -> AccessToken:
+    """The proven token, for a route that needs a stronger or fresher sign-in; InsufficientAuthentication otherwise.
+
+    `acr` is one acceptable class or several, `max_age_s` how old the sign-in may be. The guard makes the challenge of
+    RFC 9470 §3 of the error, by which the application knows what to ask the issuer for; it must stand where
+    `require_scopes` says.
+    """
+    token, verifier = load_token(scope), scope.get(VERIFIER_KEY)
+    if not isinstance(verifier, Verifier):
+        raise NotGuarded("this route is not behind ostiary.asgi.RequireToken, or is exempt from it")
+    return verifier.require_authentication(token, acr=acr, max_age_s=max_age_s)
+
+
 class RequireToken:
     """The application behind a guard, for HTTP and WebSocket.
 
-    `scopes` are needed by every request; `exempt` are exact paths, mount prefix included, that need no token (health
-    checks). The proven token stands in `scope["ostiary.token"]`. Refusals are RFC 6750's: 401, 403 with the missing
-    scopes, 400 for a malformed header; 503 with `Retry-After` when the issuer's keys cannot be had. `realm` names
-    this API in them.
+    `scopes` are needed by every request, and so is a sign-in by one of the classes `acr` that is at most `max_age_s`
+    old; `exempt` are exact paths, mount prefix included, that need no token (health checks). The proven token stands
+    in `scope["ostiary.token"]`. Refusals are RFC 6750's: 401, 403 with the missing scopes, 400 for a malformed header;
+    RFC 9470's 401 with the sign-in that is needed; 503 with `Retry-After` when the issuer's keys cannot be had.
+    `realm` names this API in them.
     """
 
     def __init__(
@@ -53,6 +78,8 @@ class RequireToken:
         *,
         scopes: Collection[str] = (),
         exempt: Collection[str] = (),
+        acr: str | Collection[str] = (),
+        max_age_s: int | None = None,
         realm: str = "api",
     ) -> None:
         if isinstance(scopes, str) or isinstance(exempt, str):
@@ -63,6 +90,7 @@ class RequireToken:
         self._verifier = verifier
         self._scopes = tuple(scopes)
         self._exempt = frozenset(exempt)
+        self._needed = parse_needed(acr=acr, max_age_s=max_age_s)
         self._realm = realm
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,25 +103,28 @@ class RequireToken:
             raise RuntimeError(f"RequireToken does not know how to guard {kind!r} connections")
         if scope["path"] in self._exempt:
             # Nobody upstream may have left a token there that this guard did not prove.
-            await self._app({name: value for name, value in scope.items() if name != TOKEN_KEY}, receive, send)
+            bare = {name: value for name, value in scope.items() if name not in (TOKEN_KEY, VERIFIER_KEY)}
+            await self._app(bare, receive, send)
             return
         try:
             token = await self._prove(scope)
         except BearerMissing as error:
             await self._refuse(error.refusal, scope, send)
-        except (TokenError, KeysUnavailable, InsufficientScope) as error:
+        except (TokenError, KeysUnavailable, InsufficientScope, InsufficientAuthentication) as error:
             await self._refuse(refusal_for(error), scope, send)
         else:
-            await self._let_through({**scope, TOKEN_KEY: token}, receive, send)
+            await self._let_through({**scope, TOKEN_KEY: token, VERIFIER_KEY: self._verifier}, receive, send)
 
     async def _prove(self, scope: Scope) -> AccessToken:
         token = await self._verifier.verify(parse_bearer(_headers(scope)))
         if not token.has_scopes(*self._scopes):
             raise InsufficientScope(self._scopes)
+        if self._needed is not None:
+            self._verifier.require_authentication(token, acr=self._needed.acr, max_age_s=self._needed.max_age_s)
         return token
 
     async def _let_through(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve the application; a route's InsufficientScope becomes its 403 while nothing was answered yet."""
+        """Serve the application; what a route found insufficient becomes its 403 or 401 while nothing was answered."""
         answered = False
 
         async def note_answer(message: Message) -> None:
@@ -103,7 +134,7 @@ class RequireToken:
 
         try:
             await self._app(scope, receive, note_answer)
-        except InsufficientScope as error:
+        except (InsufficientScope, InsufficientAuthentication) as error:
             if answered:
                 raise
             await self._refuse(refusal_for(error), scope, send)

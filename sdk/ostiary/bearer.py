@@ -1,4 +1,4 @@
-"""Bearer tokens in HTTP requests and the answers that refuse them (RFC 6750). No I/O, no framework."""
+"""Bearer tokens in HTTP requests and the answers that refuse them (RFC 6750, RFC 9470). No I/O, no framework."""
 
 import re
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from ostiary.errors import InsufficientScope, KeysUnavailable, TokenError
+from ostiary.errors import InsufficientAuthentication, InsufficientScope, KeysUnavailable, TokenError
 
 # RFC 6750 §2.1, b64token.
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
@@ -17,13 +17,18 @@ _NOT_QUOTABLE = re.compile(r"[^ !#-\[\]-~]")
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a request is not let through, in public words. `error` is RFC 6750's code, None where it wants none."""
+    """Why a request is not let through, in public words. `error` is RFC 6750's code, None where it wants none.
+
+    `acr_values` and `max_age_s` say what sign-in would do (RFC 9470 §3).
+    """
 
     status: int
     error: str | None
     description: str
     scopes: tuple[str, ...] = ()
     retry_after_s: int | None = None
+    acr_values: tuple[str, ...] = ()
+    max_age_s: int | None = None
 
 
 class BearerMissing(Exception):
@@ -57,8 +62,8 @@ def parse_bearer(headers: Iterable[tuple[bytes, bytes]]) -> str:
     return token
 
 
-def refusal_for(error: TokenError | KeysUnavailable | InsufficientScope) -> Refusal:
-    """The answer to an error of the SDK: 401, 503 or 403."""
+def refusal_for(error: TokenError | KeysUnavailable | InsufficientScope | InsufficientAuthentication) -> Refusal:
+    """The answer to an error of the SDK: 401, 503, 403, or 401 with what sign-in would do."""
     match error:
         case TokenError():
             return Refusal(401, "invalid_token", error.description)
@@ -66,6 +71,9 @@ def refusal_for(error: TokenError | KeysUnavailable | InsufficientScope) -> Refu
             return Refusal(503, "temporarily_unavailable", str(error), retry_after_s=error.retry_after_s)
         case InsufficientScope():
             return Refusal(403, "insufficient_scope", str(error), scopes=error.required)
+        case InsufficientAuthentication():
+            code = "insufficient_user_authentication"
+            return Refusal(401, code, str(error), acr_values=error.acr, max_age_s=error.max_age_s)
 
 
 def challenge(refusal: Refusal, *, realm: str) -> str:
@@ -75,6 +83,10 @@ def challenge(refusal: Refusal, *, realm: str) -> str:
         parts += [("error", refusal.error), ("error_description", refusal.description)]
     if refusal.scopes:
         parts.append(("scope", " ".join(refusal.scopes)))
+    if refusal.acr_values:
+        parts.append(("acr_values", " ".join(refusal.acr_values)))
+    if refusal.max_age_s is not None:
+        parts.append(("max_age", str(refusal.max_age_s)))
     return "Bearer " + ", ".join(f'{name}="{_NOT_QUOTABLE.sub("?", value)}"' for name, value in parts)
 
 

@@ -1,6 +1,7 @@
 """The verifier without its I/O: what is proven, and by which key. Imports no HTTP client, not even indirectly."""
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from ostiary.claims import check_unexpired, parse_access_token
@@ -8,6 +9,7 @@ from ostiary.compact import UnprovenToken, parse_shape, parse_unproven
 from ostiary.errors import ConfigurationError, TokenError, TokenErrorCode
 from ostiary.jwk import VerificationKey
 from ostiary.signatures import check_signature
+from ostiary.step_up import check_authentication, parse_needed
 from ostiary.strict import parse_base64url, parse_json_object
 from ostiary.token_cache import ProvenToken, TokenCache
 from ostiary.values import AccessToken, Expectations
@@ -72,6 +74,16 @@ class VerifierCore:
                     self._cache.forget(pending.digest)
                     raise
                 return proven.token
+
+    def require(
+        self, token: AccessToken, *, acr: str | Collection[str], max_age_s: int | None, now: float
+    ) -> AccessToken:
+        """The token again, if its sign-in was strong and fresh enough; InsufficientAuthentication otherwise."""
+        needed = parse_needed(acr=acr, max_age_s=max_age_s)
+        if needed is None:
+            raise ConfigurationError("acr or max_age_s must say what is needed")
+        check_authentication(token, needed, now=now, leeway_s=self._expected.leeway_s)
+        return token
 
     def _recheck(self, proven: ProvenToken, *, key: VerificationKey, now: float) -> None:
         if proven.key_fingerprint != key.fingerprint:

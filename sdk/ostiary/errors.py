@@ -8,7 +8,7 @@ class OstiaryError(Exception):
 
 
 class ConfigurationError(OstiaryError, ValueError):
-    """The program set the SDK up wrongly; raised at construction, never while a request is served."""
+    """The program set the SDK up wrongly; raised at construction, or by a route that asks for what cannot be."""
 
 
 class TokenErrorCode(StrEnum):
@@ -61,6 +61,19 @@ class InsufficientScope(OstiaryError):
     def __init__(self, required: tuple[str, ...]) -> None:
         super().__init__("the access token lacks a scope that this request needs")
         self.required = required
+
+
+class InsufficientAuthentication(OstiaryError):
+    """The token is good, but the person must prove themselves better or again: answer 401 (RFC 9470 §3).
+
+    `acr` lists the acceptable classes, `max_age_s` how old the sign-in may be; the application sends the person to
+    the issuer with both.
+    """
+
+    def __init__(self, description: str, *, acr: tuple[str, ...], max_age_s: int | None) -> None:
+        super().__init__(description)
+        self.acr = acr
+        self.max_age_s = max_age_s
 
 
 class NotGuarded(OstiaryError):

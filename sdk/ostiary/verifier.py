@@ -2,7 +2,7 @@
 
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import anyio
 import httpx2
@@ -65,6 +65,16 @@ class Verifier:
         pending = self._core.begin(token)
         key = await self._load_key(pending.kid)
         return self._core.finish(pending, key=key, now=self._clock())
+
+    def require_authentication(
+        self, token: AccessToken, *, acr: str | Collection[str] = (), max_age_s: int | None = None
+    ) -> AccessToken:
+        """The verified token again, if the person proved themselves by a class of `acr`, at most `max_age_s` ago.
+
+        InsufficientAuthentication otherwise (answer 401, `ostiary.bearer` has the words); a token that does not say is
+        never enough. `ostiary.step_up` tells which classes imply which.
+        """
+        return self._core.require(token, acr=acr, max_age_s=max_age_s, now=self._clock())
 
     async def _load_key(self, kid: str) -> VerificationKey:
         keys, now = self._keys, self._monotonic()

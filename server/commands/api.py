@@ -7,6 +7,7 @@ import click
 from identity import apis
 from identity.client_values import Api
 from identity.services import Services
+from policy.assurance import KNOWN_ACR
 from server.commands.frame import ACTOR, Frame, framed, table
 
 
@@ -19,12 +20,20 @@ def command() -> None:
 @click.option("--identifier", required=True, help="An absolute URI, such as https://api.example.com.")
 @click.option("--scope", multiple=True, help="A scope of this API; may be given several times.")
 @click.option("--name", help="The name that consent pages show.")
+@click.option("--scope-acr", multiple=True, metavar="SCOPE=ACR",
+              help=f"What whoever is given a scope must have met: {', '.join(KNOWN_ACR)}.")  # fmt: skip
 @click.option("--access-token-ttl-s", type=int, help="How long its access tokens live, in seconds.")
 @framed
 def create(
-    frame: Frame, identifier: str, scope: tuple[str, ...], name: str | None, access_token_ttl_s: int | None
+    frame: Frame,
+    identifier: str,
+    scope: tuple[str, ...],
+    name: str | None,
+    scope_acr: tuple[str, ...],
+    access_token_ttl_s: int | None,
 ) -> None:
     """Register an API."""
+    needed = _parse_scope_acr(scope_acr)
 
     async def work(services: Services, now: datetime) -> Api:
         async with services.database.transaction() as db:
@@ -35,12 +44,21 @@ def create(
                 scopes=dict.fromkeys(scope, ""),
                 name=name,
                 access_token_ttl_s=access_token_ttl_s,
+                scope_acr=needed,
                 now=now,
                 actor=ACTOR,
             )
 
     made = frame.with_services(work)
     frame.answer(_shown(made), f"{made.identifier} is registered")
+
+
+def _parse_scope_acr(pairs: tuple[str, ...]) -> dict[str, str]:
+    # A scope may have `=` in it, a class never does.
+    split = [pair.rpartition("=") for pair in pairs]
+    if not all(scope and acr for scope, _, acr in split):
+        raise click.UsageError("--scope-acr takes SCOPE=ACR, such as payslip:read=urn:ostiary:aal2")
+    return {scope: acr for scope, _, acr in split}
 
 
 @command.command("list")
@@ -77,4 +95,5 @@ def _shown(api: Api) -> dict[str, object]:
         "name": api.name,
         "scopes": sorted(api.scopes),
         "access_token_ttl_s": api.access_token_ttl_s,
+        "scope_acr": dict(api.scope_acr),
     }

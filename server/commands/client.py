@@ -1,4 +1,4 @@
-"""`ostiary client create|list|show|rotate-secret|delete`."""
+"""`ostiary client create|list|show|disable|enable|rotate-secret|delete`."""
 
 from datetime import datetime, timedelta
 
@@ -7,6 +7,7 @@ import click
 from identity import clients, revocation
 from identity.client_values import Client
 from identity.services import Services
+from policy.assurance import KNOWN_ACR
 from server.client_requests import AskedClient, register
 from server.commands.frame import ACTOR, Frame, framed, table
 
@@ -30,6 +31,7 @@ def command() -> None:
 @click.option("--rotate-refresh/--no-rotate-refresh", default=True, help="Whether refresh tokens rotate.")
 @click.option("--id-token-alg", default="RS256", show_default=True, help="RS256 or ES256.")
 @click.option("--access-token-ttl-s", type=int, help="How long its access tokens live, in seconds.")
+@click.option("--required-acr", help=f"What whoever signs in must have met: {', '.join(KNOWN_ACR)}.")
 @framed
 def create(frame: Frame, public: bool, auth_method: str | None, **options: object) -> None:
     """Register an application; its secret is shown only now."""
@@ -78,6 +80,32 @@ def show(frame: Frame, client_id: str) -> None:
 
     document = clients.shown(frame.with_services(work))
     frame.answer(document, table([(name, str(value)) for name, value in document.items()], empty=""))
+
+
+@command.command("disable")
+@click.argument("client_id")
+@framed
+def disable(frame: Frame, client_id: str) -> None:
+    """Close an application: it gets no tokens, and those that it has are refused."""
+    _set_disabled(frame, client_id, disabled=True)
+
+
+@command.command("enable")
+@click.argument("client_id")
+@framed
+def enable(frame: Frame, client_id: str) -> None:
+    """Open an application again."""
+    _set_disabled(frame, client_id, disabled=False)
+
+
+def _set_disabled(frame: Frame, client_id: str, *, disabled: bool) -> None:
+    async def work(services: Services, now: datetime) -> None:
+        async with services.database.transaction() as db:
+            await clients.set_client_disabled(db, services, client_id, disabled=disabled, now=now, actor=ACTOR)
+
+    frame.with_services(work)
+    document = {"client_id": client_id, "disabled": disabled}
+    frame.answer(document, f"{client_id} is {'disabled' if disabled else 'enabled'}")
 
 
 @command.command("rotate-secret")

@@ -1,29 +1,31 @@
-"""`ostiary user create|list|show|disable|enable|unlock`."""
+"""`ostiary user …`: people made, listed, shown, and moved between states."""
 
 from datetime import datetime
 
 import click
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit.catalogue import LOCKOUT_ENDED
-from audit.record import Event
 from base.ids import PERSON, parse_id, show_id
-from identity import accounts, lockout
+from identity import accounts
 from identity.errors import Refused
-from identity.names import login_key
 from identity.password_hashes import HashPoolBusy
 from identity.password_rules import PasswordRefused, PasswordRules, check_password
 from identity.person_values import NewPerson, Person
 from identity.services import Services
-from identity.tables import devices
+from identity.unlocking import unlock_person
 from identity.values import PersonState
+from server.commands import user_import, user_links
 from server.commands.frame import ACTOR, Frame, framed, read_password, table
+from server.commands.user_facts import Facts, load_facts, load_person, shown
 
 
 @click.group("user")
 def command() -> None:
     """People. WHO is an id (usr_…), a username or a mail address."""
+
+
+command.add_command(user_import.command)
+command.add_command(user_links.invite)
+command.add_command(user_links.reset)
 
 
 @command.command("create")
@@ -47,10 +49,10 @@ def create(
         async with services.database.transaction() as db:
             return await accounts.create_person(db, services, new, now=now, actor=ACTOR, via="cli")
 
-    shown = show_id(PERSON, frame.with_services(work))
+    made = show_id(PERSON, frame.with_services(work))
     if password is None:
         frame.say("This account has no password yet, so nobody can sign in to it with one.")
-    frame.answer({"id": shown}, f"{shown} is made")
+    frame.answer({"id": made}, f"{made} is made")
 
 
 async def _hash(services: Services, password: str, context: list[str]) -> str:
@@ -75,32 +77,43 @@ def list_people(frame: Frame, limit: int, after: str | None) -> None:
     if after is not None and start is None:
         raise click.UsageError("--after takes an id such as usr_0192…")
 
-    async def work(services: Services, now: datetime) -> list[Person]:
+    async def work(services: Services, now: datetime) -> tuple[list[Person], dict[bytes, Facts]]:
         async with services.database.reading() as db:
-            return await accounts.list_people(db, limit, start)
+            people = await accounts.list_people(db, limit, start)
+            return people, await load_facts(db, services, people, now=now)
 
-    found = frame.with_services(work)
-    rows = [
-        (show_id(PERSON, person.id), person.login, person.state, "admin" if person.is_admin else "") for person in found
-    ]
+    found, facts = frame.with_services(work)
+    rows = [_row(person, facts[person.id]) for person in found]
     document = {
-        "users": [_shown(person) for person in found],
+        "users": [shown(person, facts[person.id]) for person in found],
         "after": show_id(PERSON, found[-1].id) if len(found) == limit else None,
     }
     frame.answer(document, table(rows, empty="There are no accounts."))
+
+
+def _row(person: Person, facts: Facts) -> tuple[str, ...]:
+    marks = ["admin"] if person.is_admin else []
+    marks += ["locked"] if facts.locked_until else []
+    marks += ["to be deleted"] if facts.delete_at else []
+    return (
+        show_id(PERSON, person.id), person.login, person.state, " ".join(facts.factors), f"{facts.sessions} sessions",
+        ", ".join(marks),
+    )  # fmt: skip
 
 
 @command.command("show")
 @click.argument("who")
 @framed
 def show(frame: Frame, who: str) -> None:
-    """One account."""
+    """One account: its factors, sessions and dates, no secret."""
 
-    async def work(services: Services, now: datetime) -> Person:
+    async def work(services: Services, now: datetime) -> dict[str, object]:
         async with services.database.reading() as db:
-            return await _load(db, who)
+            person = await load_person(db, who)
+            facts = await load_facts(db, services, [person], now=now)
+        return shown(person, facts[person.id])
 
-    document = _shown(frame.with_services(work))
+    document = frame.with_services(work)
     frame.answer(document, table([(name, str(value)) for name, value in document.items()], empty=""))
 
 
@@ -120,63 +133,51 @@ def enable(frame: Frame, who: str) -> None:
     _set_state(frame, who, "active")
 
 
+@command.command("suspend")
+@click.argument("who")
+@framed
+def suspend(frame: Frame, who: str) -> None:
+    """Close an account for a while; its sessions and tokens end at once."""
+    _set_state(frame, who, "suspended")
+
+
+@command.command("delete")
+@click.argument("who")
+@click.option("--yes", is_flag=True, help="Yes, for good: there is no way back.")
+@framed
+def delete(frame: Frame, who: str, yes: bool) -> None:
+    """Delete an account at once and for good, with everything that tells who it was."""
+    if not yes:
+        raise click.UsageError("this cannot be undone: say --yes as well")
+    _set_state(frame, who, "deleted")
+
+
 def _set_state(frame: Frame, who: str, state: PersonState) -> None:
     async def work(services: Services, now: datetime) -> str:
+        from identity.account.deletion import remove_personal_data
+
         async with services.database.transaction() as db:
-            person = await _load(db, who)
+            person = await load_person(db, who)
             await accounts.set_person_state(db, services, person.id, state, now=now, actor=ACTOR)
+            if state == "deleted":
+                await remove_personal_data(db, person.id)
         return show_id(PERSON, person.id)
 
-    shown = frame.with_services(work)
-    frame.answer({"id": shown, "state": state}, f"{shown} is {state}")
+    shown_id = frame.with_services(work)
+    frame.answer({"id": shown_id, "state": state}, f"{shown_id} is {state}")
 
 
 @command.command("unlock")
 @click.argument("who")
 @framed
 def unlock(frame: Frame, who: str) -> None:
-    """Open the door again that too many failures closed."""
+    """Open the doors again that too many failures closed: for passwords, codes and recovery."""
 
     async def work(services: Services, now: datetime) -> str:
         async with services.database.transaction() as db:
-            person = await _load(db, who)
-            await _unlock(db, services, person.id, now=now)
+            person = await load_person(db, who)
+            await unlock_person(db, services, person.id, now=now, actor=ACTOR)
         return show_id(PERSON, person.id)
 
-    shown = frame.with_services(work)
-    frame.answer({"id": shown, "unlocked": True}, f"{shown} is unlocked")
-
-
-async def _unlock(db: AsyncConnection, services: Services, person_id: bytes, *, now: datetime) -> None:
-    await lockout.release(db, lockout.person_key(services.emitter, person_id))
-    for device_id in (await db.execute(select(devices.c.id).where(devices.c.person_id == person_id))).scalars():
-        await lockout.release(db, lockout.device_key(services.emitter, device_id))
-    event = Event(type=LOCKOUT_ENDED, actor=ACTOR, subject=show_id(PERSON, person_id), person=person_id)
-    await services.emitter.emit(db, event, now=now)
-
-
-async def _load(db: AsyncConnection, who: str) -> Person:
-    person_id = parse_id(PERSON, who)
-    if person_id is not None:
-        found = await accounts.find_person(db, person_id)
-    else:
-        key = login_key(who)
-        found = None if key is None else await accounts.find_person_by_login(db, key)
-    if found is None:
-        raise Refused("who", f"there is no account {who}")
-    return found
-
-
-def _shown(person: Person) -> dict[str, object]:
-    return {
-        "id": show_id(PERSON, person.id),
-        "username": person.username,
-        "state": person.state,
-        "is_admin": person.is_admin,
-        "emails": [
-            {"address": email.address, "primary": email.is_primary, "verified": email.verified_at is not None}
-            for email in person.emails
-        ],
-        "profile": dict(person.profile),
-        "created_at": person.created_at.isoformat(),
-    }
+    shown_id = frame.with_services(work)
+    frame.answer({"id": shown_id, "unlocked": True}, f"{shown_id} is unlocked")

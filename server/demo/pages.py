@@ -17,8 +17,9 @@ from server.demo.visits import Notice, Visit, Visits
 class DemoPages:
     """The endpoints of one deployment's demo."""
 
-    def __init__(self, services: Services, client: RelyingParty) -> None:
+    def __init__(self, services: Services, client: RelyingParty, *, keeps_letters: bool) -> None:
         self._services = services
+        self._keeps_letters = keeps_letters
         self._client = client
         self._visits = Visits(is_https=services.settings.is_https)
 
@@ -33,7 +34,9 @@ class DemoPages:
         if visit is None or visit.tokens is None:
             # The full address: under another name of this host the way back would not find its cookie.
             begin = f"{home_uri(self._services.settings.issuer)}/signin"
-            return self._services.pages.render(request, "demo.html", begin=begin, notice=notice)
+            return self._services.pages.render(
+                request, "demo.html", begin=begin, notice=notice, keeps_letters=self._keeps_letters
+            )
         return self._services.pages.render(
             request,
             "demo_signed_in.html",

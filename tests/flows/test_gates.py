@@ -21,16 +21,16 @@ CLOSED, OPEN = False, True
 # In the order of GATES: lockout, suspended, disabled, deleted, consent, client, address, policy.
 MATRIX = {
     "password": (CLOSED, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED),
-    # Lockout and address limits gate proofs and end no session (S18); the policy is asked when somebody signs in.
-    "session": (OPEN, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED, OPEN, OPEN),
+    # Lockout and address limits gate proofs and end no session (S18).
+    "session": (OPEN, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED, OPEN, CLOSED),
     # The question itself asks for consent, so an earlier withdrawal does not forbid a new answer.
-    "consent": (OPEN, CLOSED, CLOSED, CLOSED, OPEN, CLOSED, OPEN, OPEN),
+    "consent": (OPEN, CLOSED, CLOSED, CLOSED, OPEN, CLOSED, OPEN, CLOSED),
     "code": (OPEN, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED, OPEN, OPEN),
     "refresh token": (OPEN, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED, OPEN, OPEN),
     # A service is no person: only what is done to the client itself closes its door.
     "client credentials": (OPEN, OPEN, OPEN, OPEN, OPEN, CLOSED, OPEN, OPEN),
-    # It makes the first administrator: no person, no client yet, and no policy may lock the operator out (S43).
-    "setup link": (OPEN, OPEN, OPEN, OPEN, OPEN, OPEN, OPEN, OPEN),
+    # It makes the first administrator: no person, no client yet. Whom the policy denies has an account and no session.
+    "setup link": (OPEN, OPEN, OPEN, OPEN, OPEN, OPEN, OPEN, CLOSED),
 }
 CELLS = [(way, gate, MATRIX[way][column]) for way in MATRIX for column, gate in enumerate(GATES)]
 
@@ -40,6 +40,7 @@ ROUTES = {
     "/oauth/token": "code, refresh token, client credentials",
     "/signin": "password",
     "/consent": "consent",
+    "/enrol": "lets nobody in: a choice within a sign-in, or putting it off where there is a session already",
     "/setup/{token}": "setup link",
     "/oauth/logout": "lets nobody in: it ends a session",
     "/oauth/userinfo": "lets nobody in: reads for a token that another way gave (tests/oauth/test_ended_access.py)",

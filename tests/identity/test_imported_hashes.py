@@ -52,7 +52,7 @@ MADE_ELSEWHERE = {
     "pbkdf2 sha256 (PHC)": (
         f"$pbkdf2-sha256$i=1000,l=32${b64(SALT, padded=False)}${b64(pbkdf2('sha256'), padded=False)}"
     ),
-    "scrypt (Django)": f"scrypt${SALT.decode()}$16$8$1${b64(scrypt())}",
+    "scrypt (Django)": f"scrypt$16${SALT.decode()}$8$1${b64(scrypt())}",
     "scrypt (Werkzeug)": f"scrypt:16:8:1${SALT.decode()}${scrypt().hex()}",
     "scrypt (passlib, PHC)": f"$scrypt$ln=4,r=8,p=1${b64(SALT, padded=False)}${b64(scrypt(32), padded=False)}",
 }
@@ -78,6 +78,14 @@ def test_an_imported_hash_knows_its_password_and_no_other(stored: str) -> None:
     assert imported.matches(PASSWORD)
     assert not imported.matches(PASSWORD + b"!")
     assert not imported.matches(b"")
+
+
+@pytest.mark.parametrize("stored", MADE_ELSEWHERE.values(), ids=MADE_ELSEWHERE.keys())
+def test_the_form_that_is_stored_here_says_the_same_and_is_its_own(stored: str) -> None:
+    imported = parse_imported_hash(stored)
+    kept = imported.as_text()
+    assert parse_imported_hash(kept) == imported
+    assert parse_imported_hash(kept).as_text() == kept
 
 
 @pytest.mark.parametrize(("password", "stored"), PUBLISHED)

@@ -11,10 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identity.signin.next_step import next_step
-from identity.signin.state import Consent, Issue, Refuse, SignIn, Step
-from identity.values import AAL1, AAL2, AuthorizeRequest, LiveSession, Proof, SigninAttempt
-from policy.values import Decision, Effect
+from identity.signin import next_step as rule
+from identity.signin.next_step import weigh
+from identity.signin.state import Consent, Enrol, Issue, Prove, Refuse, SignIn, Step
+from identity.values import AuthorizeRequest, LiveSession, Proof, SigninAttempt
+from policy.assurance import AAL1, AAL2, AAL3, PHR, met_by
+from policy.decide import decide
+from policy.values import Decision, Effect, SigninFacts, SigninRules
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 AN_HOUR_AGO = NOW - timedelta(hours=1)
@@ -32,6 +35,25 @@ def attempt_for(request: AuthorizeRequest | None, **parts: object) -> SigninAtte
 def proven(attempt: SigninAttempt, session: LiveSession = SESSION) -> SigninAttempt:
     """The attempt after its person signed in within it."""
     return replace(attempt, person_id=session.person_id, session_id=session.id, proofs=(Proof("pwd", NOW),))
+
+
+def next_step(
+    attempt: SigninAttempt,
+    session: LiveSession | None,
+    consented: bool,
+    now: datetime,
+    *,
+    factors: frozenset[str] = frozenset({"pwd"}),
+    rules: SigninRules = SigninRules(),  # noqa: B008 - frozen
+    overdue: bool = False,
+) -> Step:
+    """The rule, with the built-in policy's word on what counts."""
+    methods = weigh(attempt, session, now).methods
+    if attempt.decision is None and methods:
+        asked = attempt.request.essential_acr or attempt.request.acr_values if attempt.request else ()
+        facts = SigninFacts("active", methods, factors, asked_acr=asked, is_overdue=overdue)
+        attempt = replace(attempt, decision=decide(facts, rules))
+    return rule.next_step(attempt, session, consented, now)
 
 
 def name_of(step: Step) -> str:
@@ -55,9 +77,17 @@ ASKED = {
     "a hint for another person": ({"hint_sub": "sub-2"}, True, "SignIn"),
     "a hint for another person and prompt=none": ({"hint_sub": "sub-2", "prompt": ("none",)}, True, "login_required"),
     "an essential acr that is met": ({"essential_acr": (AAL1,)}, True, "Issue"),
-    "an essential acr that cannot be met": ({"essential_acr": (AAL2,)}, True, "unmet_authentication_requirements"),
+    "an essential acr that nobody can meet": ({"essential_acr": (AAL3,)}, True, "unmet_authentication_requirements"),
+    "an essential acr that is unknown": ({"essential_acr": ("gold",)}, True, "unmet_authentication_requirements"),
     "one of two essential acrs": ({"essential_acr": (AAL2, AAL1)}, True, "Issue"),
-    "an acr that is only preferred": ({"acr_values": (AAL2,)}, True, "Issue"),
+    # Who signed in an hour ago must prove themselves before they may add what is missing (S29).
+    "an acr for which a factor is missing": ({"acr_values": (AAL2,)}, True, "SignIn"),
+    "an acr for which a factor is missing, and prompt=none": (
+        {"acr_values": (AAL2,), "prompt": ("none",)},
+        True,
+        "interaction_required",
+    ),
+    "an acr that is unknown": ({"acr_values": ("gold",)}, True, "Issue"),
 }
 
 
@@ -76,7 +106,7 @@ NOT_SIGNED_IN = {
     "prompt=consent": ({"prompt": ("consent",)}, "SignIn"),
     "a hint": ({"hint_sub": "sub-1"}, "SignIn"),
     "an essential acr that can be met": ({"essential_acr": (AAL1,)}, "SignIn"),
-    "an essential acr that cannot be met": ({"essential_acr": (AAL2,)}, "unmet_authentication_requirements"),
+    "an essential acr that is unknown": ({"essential_acr": ("gold",)}, "unmet_authentication_requirements"),
 }
 
 
@@ -151,19 +181,47 @@ def test_prompt_none_never_shows_a_page(
     assert isinstance(step, Issue | Refuse)
 
 
-@given(requests, sessions, st.booleans())
-def test_every_flow_ends_after_at_most_one_sign_in_and_one_consent(
-    request: AuthorizeRequest, session: LiveSession | None, consented: bool
+FACTORS = [frozenset({"pwd"}), frozenset({"pwd", "totp"}), frozenset({"pwd", "totp", "passkey", "backup_code"})]
+
+
+@given(requests, sessions, st.booleans(), st.sampled_from(FACTORS), st.booleans(), st.booleans())
+def test_every_flow_ends_and_issues_only_what_was_proven(
+    request: AuthorizeRequest,
+    session: LiveSession | None,
+    consented: bool,
+    factors: frozenset[str],
+    required: bool,
+    overdue: bool,
 ) -> None:
-    """No combination asks twice, and nothing is issued without a session and all that was asked for."""
-    attempt, seen, step = attempt_for(request), [], None
-    for _ in range(3):
-        step = next_step(attempt, session, consented, NOW)
+    """S28: no combination asks twice, and nothing is issued without a session and all that was asked for."""
+    attempt, seen, step = attempt_for(request), list[type[Step]](), None
+    rules = SigninRules(mfa_required=required)
+
+    def prove(method: str) -> None:
+        nonlocal attempt, session
+        pending = () if method == "pwd" else weigh(attempt, session, NOW).proofs
+        made = (*pending, Proof(method, NOW))
+        methods = frozenset(proof.method for proof in made)
+        asked = request.essential_acr or request.acr_values
+        left = decide(SigninFacts("active", methods, factors, asked_acr=asked, is_overdue=overdue), rules)
+        attempt = replace(attempt, person_id=SESSION.person_id, proofs=made, session_id=None, decision=None)
+        if all(obligation.kind == "offer" for obligation in left.obligations):
+            session = replace(SESSION, auth_time=NOW, proofs=made)
+            attempt = replace(attempt, session_id=session.id)
+
+    for _ in range(8):
+        step = next_step(attempt, session, consented, NOW, factors=factors, rules=rules, overdue=overdue)
         seen.append(type(step))
         match step:
             case SignIn():
-                session = replace(SESSION, auth_time=NOW, proofs=(Proof("pwd", NOW),))
-                attempt = proven(attempt, session)
+                prove("pwd")
+            case Prove(methods):
+                prove(methods[0])
+            case Enrol(may_put_off=True):
+                attempt = replace(attempt, put_off=True)
+            case Enrol(methods):
+                factors |= {methods[-1]}
+                prove(methods[-1])
             case Consent():
                 assert session is not None
                 attempt = replace(attempt, consented=True, person_id=session.person_id, session_id=session.id)
@@ -177,9 +235,53 @@ def test_every_flow_ends_after_at_most_one_sign_in_and_one_consent(
         assert session is not None
         assert consented
         assert request.hint_sub in (None, session.sub)
-        assert not request.essential_acr or AAL1 in request.essential_acr
+        assert not request.essential_acr or met_by(session.methods) & set(request.essential_acr)
+        assert factors == {"pwd"} or AAL2 in met_by(session.methods)
+        assert not (required and overdue) or AAL2 in met_by(session.methods)
         if request.max_age is not None and SignIn not in seen:
             assert NOW - session.auth_time <= timedelta(seconds=request.max_age)
+
+
+def test_a_second_factor_is_asked_for_before_there_is_a_session() -> None:
+    """S28: the password alone stays on the attempt."""
+    attempt = replace(proven(attempt_for(PLAIN)), session_id=None)
+    assert next_step(attempt, None, True, NOW, factors=FACTORS[1]) == Prove(("totp",))
+    # Whoever else is signed in here changes nothing about it.
+    other = replace(SESSION, id=b"t" * 16, person_id=b"q" * 16, sub="sub-2")
+    assert next_step(attempt, other, True, NOW, factors=FACTORS[1]) == Prove(("totp",))
+
+
+def test_a_factor_is_added_only_right_after_a_sign_in() -> None:
+    """S29: a session left open is not enough to add one's own factor."""
+    request = replace(PLAIN, acr_values=(PHR,))
+    assert next_step(attempt_for(request), SESSION, True, NOW) == SignIn()
+    attempt = replace(proven(attempt_for(request)), session_id=None)
+    assert next_step(attempt, SESSION, True, NOW) == Enrol(("passkey",), may_put_off=False)
+
+
+def test_who_has_a_second_factor_proves_it_before_adding_another() -> None:
+    """S29: a stolen password is not enough to add a passkey of one's own."""
+    attempt = replace(proven(attempt_for(replace(PLAIN, acr_values=(PHR,)))), session_id=None)
+    assert next_step(attempt, None, True, NOW, factors=FACTORS[1]) == Prove(("totp",))
+
+
+def test_an_enrolment_can_be_put_off_until_it_is_overdue() -> None:
+    rules = SigninRules(mfa_required=True)
+    fresh = replace(SESSION, auth_time=NOW, proofs=(Proof("pwd", NOW),))
+    attempt = proven(attempt_for(PLAIN))
+    assert next_step(attempt, fresh, True, NOW, rules=rules) == Enrol(("passkey", "totp"), may_put_off=True)
+    assert next_step(replace(attempt, put_off=True), fresh, True, NOW, rules=rules) == Issue()
+    late = next_step(replace(attempt, put_off=True), fresh, True, NOW, rules=rules, overdue=True)
+    assert late == Enrol(("passkey", "totp"), may_put_off=False)
+
+
+def test_a_remembered_browser_is_no_second_factor_for_an_application_that_asks() -> None:
+    """S28: it stands in for the deployment's own wish only."""
+    proofs = (Proof("pwd", NOW), Proof("device", NOW))
+    session = replace(SESSION, auth_time=NOW, proofs=proofs)
+    assert next_step(attempt_for(PLAIN), session, True, NOW, factors=FACTORS[1]) == Issue()
+    asked = attempt_for(replace(PLAIN, acr_values=(AAL2,)))
+    assert next_step(asked, session, True, NOW, factors=FACTORS[1]) == Prove(("totp",))
 
 
 def test_the_rule_is_free_of_io() -> None:

@@ -20,7 +20,8 @@ from server.failures import Failure
 from tests.identity.forms import open_signin, sign_in, words_of
 from tests.world import World
 
-ROOMS = [Path(str(room.__file__)).parent for room in (base, identity)]
+_FOLDERS = [Path(str(room.__file__)).parent for room in (base, identity)]
+ROOMS = [_FOLDERS[0], *sorted(path.parent for path in _FOLDERS[1].rglob("locale"))]
 PAYLOADS = [
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
@@ -42,7 +43,7 @@ def _messages_of_templates() -> Iterator[str]:
 
 def _messages_of_error_pages() -> Iterator[str]:
     """Every literal title and message that is handed to `pages.error(…)`."""
-    for path in sorted(path for room in ROOMS for path in room.rglob("*.py")):
+    for path in sorted(path for folder in _FOLDERS for path in folder.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("pages.error"):
                 literals = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]

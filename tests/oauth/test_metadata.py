@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
-from identity.values import AAL1
+from policy.assurance import AAL1, AAL2, PHR
 from tests.world import ISSUER, World
 
 pytestmark = pytest.mark.anyio
@@ -29,7 +29,7 @@ async def test_the_metadata_names_every_required_member(world: World, path: str)
     assert said["subject_types_supported"] == ["public"]
     assert said["id_token_signing_alg_values_supported"] == ["RS256", "ES256"]
     assert "openid" in said["scopes_supported"]
-    assert said["acr_values_supported"] == [AAL1]
+    assert said["acr_values_supported"] == [AAL1, AAL2, PHR]
     assert said["claims_parameter_supported"] is True
     assert said["request_parameter_supported"] is False
     assert said["request_uri_parameter_supported"] is False

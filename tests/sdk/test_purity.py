@@ -20,6 +20,7 @@ PURE = (
     "keyring",
     "discovery",
     "bearer",
+    "step_up",
 )
 NETWORK = {"httpx2", "httpcore2", "anyio", "starlette", "jwt", "sqlalchemy", "redis", "ssl", "socket", "asyncio"}
 SERVER = {"base", "feed", "audit", "risk", "policy", "identity", "server", "migrations"}

@@ -89,7 +89,7 @@ def test_every_fault_is_told_at_once_with_the_variable_and_what_was_expected() -
             "OSTIARY_LISTEN": "localhost",
             "OSTIARY_LOCKOUT__FAILURES": "many",
             "OSTIARY_SESSION__IDLE_S": "0",
-            "OSTIARY_PROFILE": "pci",
+            "OSTIARY_PROFILE": "fapi",
             "OSTIARY_MASTER_KEY": "c2hvcnQ=",
             "OSTIARY_TRUSTED_PROXIES": "10.0.0.0/8, nonsense",
         }
@@ -101,7 +101,7 @@ def test_every_fault_is_told_at_once_with_the_variable_and_what_was_expected() -
         "OSTIARY_LISTEN: expected address:port, such as 127.0.0.1:3201 or [::1]:3201, not 'localhost'",
         "OSTIARY_LOCKOUT__FAILURES: input should be a valid integer, unable to parse string as an integer",
         "OSTIARY_SESSION__IDLE_S: input should be greater than or equal to 60",
-        "OSTIARY_PROFILE: the profile pci does not work yet; `standard` does",
+        "OSTIARY_PROFILE: the profile fapi does not work yet; `standard`, `strict` and `pci` do",
         "OSTIARY_MASTER_KEY: a master key has 32 bytes, this one has 5",
         "OSTIARY_TRUSTED_PROXIES: expected networks such as 10.0.0.0/8 or fd00::/8, not 'nonsense'",
     }
@@ -222,3 +222,22 @@ def test_every_setting_has_a_sentence_and_its_own_variable() -> None:
     names = {variable(path): _described(path)["description"] for path in known_paths()}
     assert len(names) == len(known_paths())
     assert all(isinstance(sentence, str) and sentence.endswith(".") for sentence in names.values())
+
+
+def test_a_profile_sets_what_nothing_else_sets() -> None:
+    """S23: a PCI profile with 10 failures and 30 minutes; S20, S28: the strict one."""
+    pci = load_settings(environ={"OSTIARY_PROFILE": "pci", "OSTIARY_SECRETS_DIR": str(NONE)})
+    assert (pci.settings.lockout.failures, pci.settings.lockout.duration_s) == (10, 1800)
+    assert pci.settings.mfa.required
+    assert pci.sources["lockout", "failures"] == "the profile pci"
+    environ = {"OSTIARY_PROFILE": "strict", "OSTIARY_PASSWORD__MIN_LENGTH": "20", "OSTIARY_SECRETS_DIR": str(NONE)}
+    strict = load_settings(environ=environ).settings
+    assert (strict.mfa.required, strict.mfa.grace_days, strict.mfa.remember_days) == (True, 0, 0)
+    assert strict.password.min_length == 20
+
+
+def test_a_mailed_code_is_no_second_factor_in_the_strict_profile() -> None:
+    faults = faults_of({"OSTIARY_PROFILE": "strict", "OSTIARY_MFA__MAIL_CODE": "true"})
+    assert faults == (
+        "OSTIARY_MFA__MAIL_CODE: expected false in the profile strict: a mailed code is no second factor",
+    )

@@ -1,0 +1,151 @@
+"""The door for whoever has something to tell by mail: both functions promise a letter in the caller's transaction."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit.record import Origin
+from base.languages import choose_language
+from identity.devices import label_of
+from identity.links import make_link
+from identity.mail.letter_values import SHAPES, Fact, Letter, LetterKind, Notice, check_facts
+from identity.mail.outbox import count_promised, promise
+from identity.services import Services
+from identity.tables import emails, people
+
+MOST_AN_HOUR = 5
+# Whoever has got in must not be able to hide what they change behind letters of the same kind.
+_ALWAYS_TOLD = frozenset(
+    {Notice.PASSWORD_CHANGED, Notice.FACTOR_ADDED, Notice.FACTOR_REMOVED, Notice.EMAIL_CHANGED, Notice.RESET_DONE}
+)
+_PLAIN_LETTER_TTL = timedelta(days=1)
+
+
+class _Reader(NamedTuple):
+    """What a letter to a person needs of them."""
+
+    to: str
+    locale: str
+    name: str | None
+
+
+async def notify(
+    db: AsyncConnection,
+    services: Services,
+    person_id: bytes,
+    notice: Notice,
+    *,
+    now: datetime,
+    origin: Origin,
+    about: Mapping[str, Fact | bytes] | None = None,
+    to: str | None = None,
+) -> None:
+    """Promises a notice to the person's verified address (the primary one before others), or to `to`.
+
+    In `about`, ids (bytes) go into the payload of the not-me link, in hexadecimal; everything else is told in the
+    letter, as `letter_values.SHAPES` declares. Nothing is promised where no letter leaves, where the person has no
+    verified address, and where the same was told `MOST_AN_HOUR` times within an hour.
+    """
+    if not services.settings.has_mail:
+        return
+    reader = await _find_reader(db, person_id, to)
+    if reader is None or await _was_told_enough(db, person_id, notice, now=now):
+        return
+    about = about or {}
+    told = {name: value for name, value in about.items() if not isinstance(value, bytes)}
+    facts = {"at": now, **_whereabouts(origin), **told}
+    undo = {name: value.hex() for name, value in about.items() if isinstance(value, bytes)}
+    issuer, ttl = services.settings.issuer, services.settings.not_me_ttl
+    not_me = await make_link(
+        db,
+        "not_me",
+        ttl=ttl,
+        now=now,
+        person_id=person_id,
+        payload={"about": notice, **undo},
+        beside_others=True,
+    )
+    facts["not_me"] = f"{issuer}/not-me/{not_me}"
+    if notice is Notice.LOCKED:
+        open_for = max(services.settings.lockout_duration, services.settings.link_ttl)
+        unlock = await make_link(db, "unlock", ttl=open_for, now=now, person_id=person_id)
+        facts["unlock"] = f"{issuer}/unlock/{unlock}"
+    await _promise(db, services, notice, reader, facts, person_id=person_id, expires_at=now + ttl, now=now)
+
+
+async def send_letter(
+    db: AsyncConnection,
+    services: Services,
+    letter: LetterKind,
+    *,
+    to: str,
+    language: str | None = None,
+    person_id: bytes | None = None,
+    facts: Mapping[str, Fact],
+    now: datetime,
+) -> None:
+    """Promises a letter that somebody asked for, in the person's language, else in `language`, else in English.
+
+    `facts` are those that `letter_values.SHAPES` declares; without an `expires_at` the letter is tried for a day.
+    """
+    if not services.settings.has_mail:
+        return
+    known = await _find_reader(db, person_id, to) if person_id is not None else None
+    reader = _Reader(to, (known and known.locale) or language or "", known and known.name)
+    expires_at = facts.get("expires_at")
+    if not isinstance(expires_at, datetime):
+        expires_at = now + _PLAIN_LETTER_TTL
+    await _promise(db, services, letter, reader, facts, person_id=person_id, expires_at=expires_at, now=now)
+
+
+async def _promise(
+    db: AsyncConnection,
+    services: Services,
+    kind: LetterKind | Notice,
+    reader: _Reader,
+    facts: Mapping[str, Fact],
+    *,
+    person_id: bytes | None,
+    expires_at: datetime,
+    now: datetime,
+) -> None:
+    if reader.name and "name" in SHAPES[kind].known:
+        facts = {"name": reader.name, **facts}
+    check_facts(kind, facts, issuer=services.settings.issuer)
+    language = choose_language((reader.locale,), "", services.pages.languages)
+    letter = Letter(kind, reader.to, language, facts)
+    await promise(db, services, letter, person_id=person_id, expires_at=expires_at, now=now)
+
+
+async def _find_reader(db: AsyncConnection, person_id: bytes, to: str | None) -> _Reader | None:
+    """Where a letter to this person goes, and how it speaks; None where there is no such person or no address."""
+    profile = (await db.execute(select(people.c.profile).where(people.c.id == person_id))).scalar_one_or_none()
+    if profile is None:
+        return None
+    if to is None:
+        proven = emails.c.person_id == person_id, emails.c.verified_at.is_not(None)
+        query = select(emails.c.address).where(*proven).order_by(emails.c.is_primary.desc(), emails.c.created_at)
+        to = (await db.execute(query.limit(1))).scalar_one_or_none()
+    name, locale = profile.get("name"), profile.get("locale")
+    if to is None:
+        return None
+    return _Reader(to, locale if isinstance(locale, str) else "", name if isinstance(name, str) else None)
+
+
+async def _was_told_enough(db: AsyncConnection, person_id: bytes, notice: Notice, *, now: datetime) -> bool:
+    if notice in _ALWAYS_TOLD:
+        return False
+    return await count_promised(db, person_id, notice, since=now - timedelta(hours=1)) >= MOST_AN_HOUR
+
+
+def _whereabouts(origin: Origin) -> dict[str, Fact]:
+    """The browser and the address that it was done from, as far as they are known."""
+    facts: dict[str, Fact] = {}
+    if origin.user_agent:
+        facts["browser"] = label_of(origin.user_agent)
+    if origin.address:
+        facts["address"] = origin.address
+    return facts

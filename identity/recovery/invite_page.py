@@ -1,0 +1,100 @@
+"""`/invite/{token}`: somebody who was invited, or who registered, makes their account and is signed in."""
+
+from dataclasses import replace
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from identity import links
+from identity.accounts import create_person
+from identity.errors import Refused
+from identity.password_hashes import HashPoolBusy
+from identity.person_values import NewPerson
+from identity.recovery.emails import verify_first_email
+from identity.recovery.invitations import KIND, Invitation, read_invitation
+from identity.recovery.link_page import LinkDoor, Opened
+from identity.services import Services, origin_of
+from identity.setup_form import Fault, Faults, SetupForm, find_faults, parse_setup_form, say_faults
+from identity.signin.flow import Turn, respond
+from identity.signin.joining import sign_in_new
+from identity.signin.step_pages import wait_page
+
+
+class InvitePage:
+    """The page for one deployment."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._door = LinkDoor(services, KIND)
+
+    async def show(self, request: Request) -> Response:
+        """GET /invite/{token}"""
+        opened = await self._door.look(request)
+        if isinstance(opened, Response):
+            return opened
+        return self._page(request, opened, SetupForm(name=read_invitation(opened.link).name or ""), {})
+
+    async def submit(self, request: Request) -> Response:
+        """POST /invite/{token}: makes the account and signs it in; a form with faults leaves the link as it is."""
+        opened = await self._door.read(request)
+        if isinstance(opened, Response):
+            return opened
+        services, invitation = self._services, read_invitation(opened.link)
+        asked = parse_setup_form(opened.form)
+        asked = replace(asked, email=invitation.email or asked.email)
+        faults: Faults = await find_faults(services, asked, needed=_needed(invitation))
+        if faults:
+            return self._page(request, opened, asked, faults)
+        try:
+            password_hash = await services.hashes.hash(asked.password)
+            turn = await self._join(request, opened, invitation, asked, password_hash)
+        except HashPoolBusy as busy:
+            return wait_page(services, request, 503, busy.retry_after_s, None)
+        except Refused as refused:
+            return self._page(request, opened, asked, {refused.field: [Fault(refused.message)]})
+        if turn is None:
+            return await self._door.refuse(request, "spent_meanwhile")
+        return respond(services, request, turn)
+
+    async def _join(
+        self, request: Request, opened: Opened, invitation: Invitation, asked: SetupForm, password_hash: str
+    ) -> Turn | None:
+        services, now, origin = self._services, self._services.clock(), origin_of(request)
+        new = NewPerson(
+            username=asked.username or None,
+            email=asked.email or None,
+            email_verified=invitation.proves_address,
+            name=asked.name or None,
+            is_admin=invitation.is_admin,
+            password_hash=password_hash,
+        )
+        via = "registration" if invitation.via == "registration" else "invite"
+        # A Refused from here rolls everything back, the spent link too.
+        async with services.database.transaction() as db:
+            if await links.spend_link(db, KIND, opened.link.digest, now=now) is None:
+                return None
+            person_id = await create_person(db, services, new, now=now, actor="anonymous", via=via, origin=origin)
+            if not invitation.proves_address:
+                language = services.pages.language_of(request)
+                await verify_first_email(db, services, person_id, language=language, now=now)
+            return await sign_in_new(db, services, request, person_id, now=now, origin=origin)
+
+    def _page(self, request: Request, opened: Opened, asked: SetupForm, faults: Faults) -> Response:
+        services, invitation = self._services, read_invitation(opened.link)
+        return services.pages.render(
+            request,
+            "recovery_invite.html",
+            status=400 if faults else 200,
+            action=f"/invite/{request.path_params['token']}",
+            form_token=self._door.token(opened.link),
+            values=asked,
+            invitation=invitation,
+            needed=_needed(invitation),
+            min_length=services.settings.password_min_length,
+            faults=say_faults(services, services.pages.language_of(request), faults),
+        )
+
+
+def _needed(invitation: Invitation) -> frozenset[str]:
+    """A name is needed to sign in with: the proven mail address is one, an unproven one is not."""
+    return frozenset() if invitation.proves_address else frozenset({"username"})

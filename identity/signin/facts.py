@@ -1,0 +1,53 @@
+"""What the policy is told about a sign-in; pure but for the catalogue in memory."""
+
+from datetime import datetime
+
+from identity.services import Services
+from identity.signin.next_step import Evidence
+from identity.values import AuthorizeRequest, SigninAttempt, Standing
+from policy.assurance import AAL2, PASSKEYS
+from policy.values import SigninFacts
+
+_STRONG = PASSKEYS | {"totp"}
+
+
+def facts_of(
+    services: Services, attempt: SigninAttempt, standing: Standing, methods: frozenset[str], now: datetime
+) -> SigninFacts:
+    """The facts of a sign-in in which `methods` are proven."""
+    request = attempt.request
+    asked = request.essential_acr or request.acr_values if request else ()
+    due = standing.enrol_due_at
+    return SigninFacts(
+        person_state=standing.state,
+        methods=methods,
+        factors=standing.factors,
+        is_admin=standing.is_admin,
+        client_id=request.client_id if request else None,
+        required_acr=_required_acr(services, attempt, standing),
+        asked_acr=asked,
+        is_overdue=not services.settings.enrol_grace or (due is not None and due <= now),
+    )
+
+
+def _required_acr(services: Services, attempt: SigninAttempt, standing: Standing) -> tuple[str, ...]:
+    if attempt.request is not None:
+        return required_acr(services, attempt.request)
+    # A page of ours wants fresh proof: where there is a second factor, a remembered browser is not one (S29).
+    return (AAL2,) if attempt.destination is not None and standing.factors & _STRONG else ()
+
+
+def required_acr(services: Services, request: AuthorizeRequest) -> tuple[str, ...]:
+    """What the application, and each scope that it asks for, must see met."""
+    client, api = services.catalogue.find_client(request.client_id), services.catalogue.find_api(request.audience)
+    needed = [client.required_acr if client else None]
+    needed += [api.scope_acr.get(scope) for scope in request.scope] if api else []
+    return tuple(dict.fromkeys(acr for acr in needed if acr is not None))
+
+
+def is_outdated(evidence: Evidence, standing: Standing) -> bool:
+    """Whether proofs that have not led to a session yet were given before everything was revoked, or before the
+    password changed."""
+    if evidence.session is not None or standing.valid_from is None:
+        return False
+    return any(proof.at < standing.valid_from for proof in evidence.proofs)

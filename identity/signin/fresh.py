@@ -1,0 +1,35 @@
+"""Whether a person proved themselves just now: needed for whatever changes what guards the account (S29)."""
+
+from datetime import datetime
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from base.cookies import set_cookie
+from identity.services import Services
+from identity.signin.attempt import new_attempt, store_attempt
+from identity.signin.destinations import DESTINATIONS
+from identity.values import LiveSession
+from policy.assurance import AAL1, AAL2, PASSKEYS, met_by
+
+_STRONG = PASSKEYS | {"totp"}
+
+
+def is_fresh(services: Services, session: LiveSession, now: datetime) -> bool:
+    """Whether the session's person proved themselves within `fresh_for`, with a second factor where they have one."""
+    recent = frozenset(proof.method for proof in session.proofs if now - proof.at <= services.settings.fresh_for)
+    factors = session.standing.factors if session.standing else frozenset()
+    return (AAL2 if factors & _STRONG else AAL1) in met_by(recent)
+
+
+async def ask_again(services: Services, request: Request, destination: str) -> Response:
+    """Begins a sign-in that comes back to a page of ours; raises KeyError for a name that is none."""
+    now = services.clock()
+    if destination not in DESTINATIONS:
+        raise KeyError(destination)
+    attempt = new_attempt(None, ttl=services.settings.attempt_ttl, now=now, destination=destination)
+    async with services.database.transaction() as db:
+        cookie = await store_attempt(db, attempt)
+    response = RedirectResponse("/signin", 303, {"Cache-Control": "no-store"})
+    set_cookie(response, services.settings, "flow", cookie)
+    return response

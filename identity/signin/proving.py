@@ -1,0 +1,250 @@
+"""What a proof changes, in one transaction: attempt, session, device, events (S17, S44).
+
+A session begins only when the policy has nothing left to demand; until then the proofs stay on the attempt.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.requests import Request
+
+from audit.catalogue import LOGIN_BEGUN, LOGIN_SUCCEEDED, MFA_SUCCEEDED, EventType
+from audit.record import Event, Origin
+from base.ids import PERSON, show_id
+from base.secret_values import COOKIE, new_secret
+from identity import revocation
+from identity.devices import SeenDevice, remember_device, see_device
+from identity.mail.letter_values import Notice
+from identity.mail.notices import notify
+from identity.services import Services
+from identity.sessions import OpenedSession, find_live, renew_session, start_session
+from identity.signin.attempt import save_attempt
+from identity.signin.facts import facts_of
+from identity.signin.flow import Turn, take_turn
+from identity.signin.next_step import PRIMARY, weigh
+from identity.signin.state import Issue
+from identity.tables import people
+from identity.values import LiveSession, Proof, SigninAttempt, Standing
+from policy.values import Decision, Effect
+
+# Put together once: every proof asks it. Whoever revokes everything of the person writes this row, too.
+_VALID = (
+    select(people.c.not_before)
+    .where(people.c.id == bindparam("person"), people.c.state == "active")
+    .with_for_update(read=True)
+)
+
+
+async def add_proof(
+    db: AsyncConnection,
+    services: Services,
+    request: Request,
+    attempt: SigninAttempt,
+    standing: Standing,
+    proof: Proof,
+    *,
+    beside: Proof | None = None,
+    remember: bool = False,
+    pause: bool = False,
+    now: datetime,
+    origin: Origin,
+) -> Turn | None:
+    """Where the flow goes after this proof; None where the account ended, or everything of it was revoked meanwhile.
+
+    The caller holds the attempt (`load_flow(…, lock_in=db)`) and has checked and spent the proof in this transaction.
+    Before the policy's demands are met the attempt goes on under a new flow cookie; then the session begins, or the
+    live one goes on under a new cookie. `beside` goes with a password: the browser is remembered. `remember`: the
+    browser counts as a second factor for a while. `pause`: the flow is not finished, so that a page can be shown in
+    between; the person goes on at /signin.
+    """
+    session = await find_live(services, request)
+    attempt = _with_proof(attempt, session, standing, (proof, beside) if beside else (proof,), now)
+    # Whoever checked a password holds the person's row already, and a new beginning rests on nothing older.
+    if proof.method != "pwd" and not await _is_valid(db, attempt, standing):
+        return None
+    told = [] if proof.method in PRIMARY else [_event(MFA_SUCCEEDED, attempt, proof, origin)]
+    methods = weigh(attempt, session, now).methods
+    decision = services.decide(facts_of(services, attempt, standing, methods, now)) if methods else None
+    if decision is None or _is_pending(decision):
+        if proof.method in PRIMARY:
+            told.append(_event(LOGIN_BEGUN, attempt, proof, origin))
+        await services.emitter.emit_all(db, told, now=now)
+        return await take_turn(
+            db, services, attempt, session, new_cookie=new_secret(COOKIE), standing=standing, now=now, origin=origin
+        )
+    if any(obligation.kind == "offer" for obligation in decision.obligations):
+        await _start_grace(db, services, standing, now=now)
+    found = await _open(db, services, request, attempt, standing, session=session, told=told, now=now, origin=origin)
+    if found is None:
+        return None
+    opened, device = found
+    if remember and services.settings.remember_device:
+        await remember_device(db, services, standing.id, device.id, told=told, now=now, origin=origin)
+    await services.emitter.emit_all(db, told, now=now)
+    attempt = replace(attempt, session_id=opened.session.id)
+    turn = await _go_on(db, services, attempt, opened.session, standing, pause=pause, now=now, origin=origin)
+    return replace(turn, session_cookie=opened.cookie, device_cookie=device.cookie, keeps_session=opened.session.keep)
+
+
+def _with_proof(
+    attempt: SigninAttempt, session: LiveSession | None, standing: Standing, made: tuple[Proof, ...], now: datetime
+) -> SigninAttempt:
+    """The attempt with what was proven now. What another person proved or allowed in it is worth nothing (S17)."""
+    if made[0].method in PRIMARY:
+        # A new beginning: what was proven before belongs to a beginning that was given up.
+        return replace(attempt, person_id=standing.id, session_id=None, proofs=made, consented=False, put_off=False)
+    evidence = weigh(attempt, session, now)
+    if evidence.person_id != standing.id:
+        return replace(attempt, person_id=standing.id, session_id=None, proofs=made, consented=False)
+    if evidence.session is None:
+        return replace(attempt, proofs=(*attempt.proofs, *made))
+    # A step up within the live session.
+    own = attempt.proofs if attempt.session_id == evidence.session.id else ()
+    return replace(attempt, person_id=standing.id, session_id=evidence.session.id, proofs=(*own, *made))
+
+
+async def _is_valid(db: AsyncConnection, attempt: SigninAttempt, standing: Standing) -> bool:
+    row = (await db.execute(_VALID, {"person": standing.id})).first()
+    if row is None:
+        return False
+    return row.not_before is None or all(proof.at >= row.not_before for proof in attempt.proofs)
+
+
+def _is_pending(decision: Decision) -> bool:
+    """Whether no session may begin yet: denied, or something must still be done first."""
+    if decision.effect is not Effect.ALLOW:
+        return True
+    return any(obligation.kind != "offer" for obligation in decision.obligations)
+
+
+async def _open(
+    db: AsyncConnection,
+    services: Services,
+    request: Request,
+    attempt: SigninAttempt,
+    standing: Standing,
+    *,
+    session: LiveSession | None,
+    told: list[Event],
+    now: datetime,
+    origin: Origin,
+) -> tuple[OpenedSession, SeenDevice] | None:
+    """The session that the proofs lead to; None where they were to add to one that has ended meanwhile."""
+    device = await see_device(db, services, standing.id, request, told=told, now=now, origin=origin)
+    opened = None
+    if session is not None and session.person_id == standing.id:
+        anew = attempt.session_id is None
+        proofs = attempt.proofs if anew else tuple(proof for proof in attempt.proofs if proof not in session.proofs)
+        opened = await renew_session(db, services, session, device_id=device.id, proofs=proofs, anew=anew, now=now)
+        if opened is None and not anew:
+            return None
+    elif session is not None:
+        # One browser, one person.
+        actor = show_id(PERSON, session.person_id)
+        why = "another_person"
+        await revocation.end_session(db, services, session.id, why=why, now=now, actor=actor, origin=origin)
+    if opened is None:
+        opened = await _start(db, services, attempt, standing, device=device, told=told, now=now, origin=origin)
+    if attempt.session_id is None:
+        client_id = attempt.request.client_id if attempt.request else None
+        told.append(succeeded_event(opened.session, device, client_id, origin=origin))
+        if device.is_new and not device.is_first:
+            about = {"device": device.id}
+            await notify(db, services, standing.id, Notice.NEW_DEVICE, now=now, origin=origin, about=about)
+    return opened, device
+
+
+async def _start(
+    db: AsyncConnection,
+    services: Services,
+    attempt: SigninAttempt,
+    standing: Standing,
+    *,
+    device: SeenDevice,
+    told: list[Event],
+    now: datetime,
+    origin: Origin,
+) -> OpenedSession:
+    """A new session; those that were used longest ago end where the deployment allows no more beside it."""
+    keep, most = attempt.keep and bool(services.settings.session_keep), services.settings.session_most
+    opened = await start_session(
+        db,
+        services,
+        standing,
+        device_id=device.id,
+        proofs=attempt.proofs,
+        told=told,
+        keep=keep,
+        now=now,
+        origin=origin,
+    )
+    if most:
+        await revocation.end_oldest_sessions(
+            db, services, standing.id, most=most, now=now, actor="system", origin=origin
+        )
+    return opened
+
+
+async def _start_grace(db: AsyncConnection, services: Services, standing: Standing, *, now: datetime) -> None:
+    """From now on the enrolment that is offered may be put off, and not for ever."""
+    if standing.enrol_due_at is None:
+        due = now + services.settings.enrol_grace
+        # Sign-ins that run side by side all hold the row; where one would wait for the other, the next sign-in does it.
+        free = select(people.c.id).where(people.c.id == standing.id).with_for_update(skip_locked=True)
+        unset = update(people).where(people.c.id.in_(free), people.c.enrol_due_at.is_(None))
+        await db.execute(unset.values(enrol_due_at=due))
+
+
+async def _go_on(
+    db: AsyncConnection,
+    services: Services,
+    attempt: SigninAttempt,
+    session: LiveSession,
+    standing: Standing,
+    *,
+    pause: bool,
+    now: datetime,
+    origin: Origin,
+) -> Turn:
+    cookie = new_secret(COOKIE)
+    if pause:
+        turn = Turn(Issue(), flow_cookie=cookie) if await save_attempt(db, attempt, flow_cookie=cookie) else None
+    else:
+        turn = await take_turn(
+            db, services, attempt, session, new_cookie=cookie, standing=standing, now=now, origin=origin
+        )
+    if turn is None:
+        raise RuntimeError("an attempt that this transaction holds must be there to save")
+    return turn
+
+
+def _event(kind: EventType, attempt: SigninAttempt, proof: Proof, origin: Origin) -> Event:
+    actor = show_id(PERSON, attempt.person_id or b"")
+    return Event(
+        type=kind,
+        actor=actor,
+        subject=actor,
+        person=attempt.person_id,
+        client_id=attempt.request.client_id if attempt.request else None,
+        session_id=attempt.session_id,
+        origin=origin,
+        data={"method": proof.method},
+    )
+
+
+def succeeded_event(session: LiveSession, device: SeenDevice, client_id: str | None, *, origin: Origin) -> Event:
+    """Tells that a person signed in."""
+    actor = show_id(PERSON, session.person_id)
+    return Event(
+        type=LOGIN_SUCCEEDED,
+        actor=actor,
+        subject=actor,
+        person=session.person_id,
+        client_id=client_id,
+        session_id=session.id,
+        device_id=device.id,
+        origin=origin,
+        data={"methods": sorted(session.methods), "new_device": device.is_new},
+    )

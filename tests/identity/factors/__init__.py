@@ -1,0 +1,1 @@
+"""Second factors: the rules, what is stored, and the pages."""

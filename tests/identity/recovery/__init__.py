@@ -1,0 +1,1 @@
+"""Tests of the pages behind links: asking for one, what it does, and that it does it once."""

@@ -1,0 +1,92 @@
+"""The way past a door that somebody else's failures closed (S24)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import select
+
+from identity.accounts import set_person_state
+from identity.tables import devices, sessions
+from tests.identity.forms import hidden_fields, sign_in, words_of
+from tests.identity.mail.letters_read import one_letter
+from tests.identity.recovery.steps import link_path, path_of, post, send
+from tests.world import World
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def _prompt(prompt_refusals: Callable[[float], None]) -> None:
+    """Refusals are answered at once."""
+
+
+async def lock(world: World) -> None:
+    """As many wrong passwords as the limit, from a browser that nobody knows."""
+    async with world.browser(address="203.0.113.9") as attacker:
+        for number in range(5):
+            assert (await sign_in(attacker, "ada", f"wrong {number} by far")).status_code == 403
+
+
+async def test_the_mailed_link_lets_the_person_in_while_the_attacker_stays_out(world: World) -> None:
+    """S24: failures of this browser count apart; the counter of all others stays closed."""
+    await world.person()
+    await lock(world)
+    async with world.browser() as mine, world.browser(address="203.0.113.9") as attacker:
+        assert (await sign_in(mine)).status_code == 403
+        path = path_of((await one_letter(world, "locked")).link("unlock"))
+        assert "sign-ins from unknown browsers are refused" in words_of(await mine.get(path))
+        passed = await send(mine, path)
+        assert (passed.status_code, passed.headers["location"]) == (303, "/signin")
+        async with world.services.database.reading() as db:
+            assert (await db.execute(select(sessions.c.id))).first() is None, "the link signs nobody in"
+        assert (await sign_in(attacker)).status_code == 403
+        assert (await sign_in(mine, "ada", "still not it 77 lamps")).status_code == 403
+        assert (await sign_in(mine)).status_code == 303
+        assert (await sign_in(attacker)).status_code == 403
+    [event] = await world.events("lockout.passed")
+    assert event["severity"] == "MEDIUM"
+    assert await world.events("lockout.ended") == []
+
+
+async def test_the_link_opens_the_persons_own_browser_where_that_was_closed(world: World) -> None:
+    await world.person()
+    async with world.browser() as mine:
+        assert (await sign_in(mine)).status_code == 303
+        mine.cookies.delete("__Host-ostiary_session")
+        for number in range(5):
+            assert (await sign_in(mine, "ada", f"wrong {number} by far")).status_code == 403
+        assert (await sign_in(mine)).status_code == 403
+        await send(mine, await link_path(world, "locked", "unlock"))
+        assert (await sign_in(mine)).status_code == 303
+    async with world.services.database.reading() as db:
+        assert len((await db.execute(select(devices.c.id))).all()) == 1
+
+
+async def test_it_works_once_and_a_get_does_nothing(world: World) -> None:
+    await world.person()
+    await lock(world)
+    path = await link_path(world, "locked", "unlock")
+    async with world.browser() as mine, world.browser() as other:
+        for _ in range(3):
+            hidden = hidden_fields(await mine.get(path))
+        assert await world.events("lockout.passed") == []
+        assert (await post(mine, path, hidden)).status_code == 303
+        assert (await post(other, path, hidden)).status_code == 404
+        assert (await sign_in(other)).status_code == 403
+    assert len(await world.events("lockout.passed")) == 1
+    refused = [event["data"] for event in await world.events("admin.link_refused")]
+    assert refused == [{"kind": "unlock", "reason": "unknown_or_spent"}]
+
+
+async def test_a_disabled_account_is_not_passed(world: World) -> None:
+    person = await world.person()
+    await lock(world)
+    path = await link_path(world, "locked", "unlock")
+    async with world.browser() as mine:
+        hidden = hidden_fields(await mine.get(path))
+        async with world.services.database.transaction() as db:
+            await set_person_state(db, world.services, person.id, "disabled", now=world.clock(), actor="cli")
+        assert (await post(mine, path, hidden)).status_code == 404
+    assert await world.events("lockout.passed") == []
