@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import insert, select, text
+from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.record import INSERT_EVENT, NOBODY, Event, Indexes, index_value, make_row, network_of
@@ -15,9 +15,9 @@ from base.database import Database
 from base.ids import new_id
 from base.sealing import KEY_BYTES, Sealer
 from base.statements import Insert, Row
+from base.within import store
 
 _CACHED = 4096
-_INSERT = text(INSERT_EVENT.named)
 
 
 class Emitter:
@@ -50,8 +50,7 @@ class Emitter:
     async def emit_all(self, db: AsyncConnection, events: Sequence[Event], *, now: datetime) -> None:
         """Stores events in the caller's transaction, all in one statement."""
         rows = [self._row(event, await self._load_key(db, event.person or NOBODY), now) for event in events]
-        if rows:
-            await db.execute(_INSERT, [dict(zip(INSERT_EVENT.columns, row, strict=True)) for row in rows])
+        await store(db, INSERT_EVENT, rows)
 
     async def row(self, event: Event, *, now: datetime) -> tuple[Insert, Row]:
         """One event as a row for a `base.statements.Unit`."""

@@ -47,7 +47,6 @@ class Insert:
     columns: tuple[str, ...]
     sqlite: str
     postgres: str
-    named: str
 
 
 def insert_into(table: Table, *, leave_out: Sequence[str] = ()) -> Insert:
@@ -56,13 +55,11 @@ def insert_into(table: Table, *, leave_out: Sequence[str] = ()) -> Insert:
     names = ", ".join(column.name for column in columns)
     arrays = ", ".join(f"%b::{_postgres_type(column.type)}[]" for column in columns)
     marks = ", ".join("?" for _ in columns)
-    binds = ", ".join(f":{column.name}" for column in columns)
     head = f"INSERT INTO {table.name} ({names})"
     return Insert(
         columns=tuple(column.name for column in columns),
         sqlite=f"{head} VALUES ({marks})",
         postgres=f"{head} SELECT * FROM unnest({arrays})",  # noqa: S608 - as above
-        named=f"{head} VALUES ({binds})",
     )
 
 

@@ -12,6 +12,7 @@ from typing import Literal
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from benchmarks.own_people import OwnPeople, add_own_people
 from benchmarks.processes import Program, free_port, start, wait_for
 from identity.accounts import create_person
 from identity.apis import add_scopes
@@ -62,6 +63,7 @@ class Deployment:
     port: int
     service: Credentials
     web: Credentials
+    own: OwnPeople
 
     @property
     def url(self) -> str:
@@ -82,7 +84,7 @@ def start_deployment(kind: DatabaseKind, folder: Path, database_url: str | None 
     if database_url is not None:
         environment["OSTIARY_DATABASE_URL"] = database_url
         environment["OSTIARY_MASTER_KEY"] = base64.b64encode(os.urandom(32)).decode()
-    service, web = asyncio.run(_fill(environment))
+    service, web, own = asyncio.run(_fill(environment))
     program = start(
         f"the server on {kind}",
         [sys.executable, "-m", "server.cli", "serve"],
@@ -94,10 +96,10 @@ def start_deployment(kind: DatabaseKind, folder: Path, database_url: str | None 
     except BaseException:
         program.stop()
         raise
-    return Deployment(kind, program, port, service, web)
+    return Deployment(kind, program, port, service, web, own)
 
 
-async def _fill(environment: Mapping[str, str]) -> tuple[Credentials, Credentials]:
+async def _fill(environment: Mapping[str, str]) -> tuple[Credentials, Credentials, OwnPeople]:
     settings: Settings = load_settings(environ=environment).settings
     prepare_data_dir(settings.data_dir)
     master_keys = load_master_keys(settings)
@@ -114,7 +116,8 @@ async def _fill(environment: Mapping[str, str]) -> tuple[Credentials, Credential
                 new = NewPerson(username=f"person{number}", email=f"person{number}@example.com", name="Ada Byron")
                 person_id = await create_person(db, services, new, now=now, actor="cli", via="cli")
                 await set_password(db, services, person_id, hashed, why="created", now=now, actor="cli")
-    return service, web
+        own = await add_own_people(services, hashed)
+    return service, web, own
 
 
 async def _register(db: AsyncConnection, services: Services, now: datetime, *, auth_method: str) -> Credentials:

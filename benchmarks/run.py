@@ -19,15 +19,17 @@ from pathlib import Path
 from benchmarks.compare import ROWS, Effort, Sides, compare
 from benchmarks.deployment import DatabaseKind, Deployment, start_deployment
 from benchmarks.figures import Figure, document, table
+from benchmarks.imports import PEOPLE, QUICK_PEOPLE, measure_import
 from benchmarks.memory import measure_memory
+from benchmarks.person_rows import compare_totp, measure_sessions
 from benchmarks.postgres import start_postgres
 from benchmarks.processes import LOAD_CORE, ROOT, SERVER_CORE, BenchmarkFailed
 from benchmarks.rivals import Rival, start_floor, start_peer
 from benchmarks.signin_rows import compare_signin, measure_latency, measure_overload
 
 PROTOCOL_ROWS = tuple(row.name for row in ROWS)
-SIGNIN_ROWS = ("signin", "latency", "overload")
-NAMES = (*PROTOCOL_ROWS, *SIGNIN_ROWS, "memory")
+SIGNIN_ROWS = ("signin", "latency", "overload", "totp", "sessions")
+NAMES = (*PROTOCOL_ROWS, *SIGNIN_ROWS, "memory", "import")
 FULL, QUICK = Effort(pairs=7, seconds=4, warm_up_s=10), Effort(pairs=1, seconds=2, warm_up_s=4)
 SIGNINS, QUICK_SIGNINS = 10_000, 200
 
@@ -108,6 +110,10 @@ def _measure(args: argparse.Namespace, folder: Path) -> Iterator[list[Figure]]:
             # A server of its own, which nothing has warmed.
             with deployments((kind,), folder / "memory") as ours:
                 yield _guarded("memory", partial(measure_memory, ours[0], signins, say))
+    if "import" in wanted and "sqlite" in kinds:
+        people = QUICK_PEOPLE if args.quick else PEOPLE
+        with deployments(("sqlite",), folder / "import") as ours:
+            yield _guarded("import", partial(measure_import, ours[0], folder / "import" / "sqlite", people, say))
 
 
 def _guarded(row: str, work: Callable[[], list[Figure]]) -> list[Figure]:
@@ -125,6 +131,10 @@ def _signin(name: str, ours: Deployment, effort: Effort) -> list[Figure]:
             return [compare_signin(ours, effort, say)]
         case "latency":
             return [measure_latency(ours, effort, say)]
+        case "totp":
+            return [compare_totp(ours, effort, say)]
+        case "sessions":
+            return [measure_sessions(ours, effort, say)]
         case _:
             return [measure_overload(ours)]
 

@@ -19,7 +19,7 @@ from benchmarks.deployment import API_SCOPES, CALLBACK, PASSWORD, PEOPLE, Deploy
 from benchmarks.processes import BenchmarkFailed
 
 SIGNED_IN = 303
-_FIELD = re.compile(r'<input type="hidden" name="form_token" value="([^"]+)">')
+FORM_TOKEN = re.compile(r'<input type="hidden" name="form_token" value="([^"]+)">')
 _NUMBERS = count()
 
 
@@ -47,7 +47,7 @@ class Posted:
 async def prepare(connection: Connection) -> Attempt:
     """Opens the sign-in page and fills in the form; each attempt is the next person's."""
     page = await connection.get("/signin")
-    token = _FIELD.search(page.body)
+    token = FORM_TOKEN.search(page.body)
     if page.status != 200 or token is None:
         raise BenchmarkFailed(f"the sign-in page answered {page.status} without a form")
     username = f"person{next(_NUMBERS) % PEOPLE}"

@@ -77,18 +77,8 @@ async def create_api(
     if await find_api(db, identifier):
         raise Refused("identifier", f"there is already an API {identifier}")
     api = Api(identifier, name or identifier[:128], dict(scopes), access_token_ttl_s, dict(scope_acr or {}))
-    await db.execute(
-        insert(apis).values(
-            id=new_id(now),
-            identifier=api.identifier,
-            name=api.name,
-            scopes=api.scopes,
-            scope_acr=api.scope_acr,
-            access_token_ttl_s=access_token_ttl_s,
-            created_at=now,
-            version=1,
-        )
-    )
+    row = {"id": new_id(now), **_columns(api), "created_at": now, "version": 1}
+    await db.execute(insert(apis).values(row))
     await touch(db, "catalogue")
     event = Event(type=API_CREATED, actor=actor, subject=identifier[:128], origin=origin, data={"after": _shown(api)})
     await services.emitter.emit(db, event, now=now)
@@ -152,6 +142,16 @@ async def find_api(db: AsyncConnection, identifier: str) -> Api | None:
     """One API from the database, or None."""
     row = (await db.execute(select(apis).where(apis.c.identifier == identifier))).one_or_none()
     return None if row is None else Api(row.identifier, row.name, row.scopes, row.access_token_ttl_s, row.scope_acr)
+
+
+def _columns(api: Api) -> dict[str, object]:
+    return {
+        "identifier": api.identifier,
+        "name": api.name,
+        "scopes": api.scopes,
+        "scope_acr": api.scope_acr,
+        "access_token_ttl_s": api.access_token_ttl_s,
+    }
 
 
 def _shown(api: Api) -> dict[str, object]:

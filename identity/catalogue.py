@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from base.database import Database
 from base.statements import Statement
 from base.tables import revisions
+from base.within import run
 from identity.client_values import SERVER_SCOPES, Api, Client, ClientSecret
 from identity.tables import apis, client_secrets, clients
 
@@ -22,6 +23,14 @@ _REVISION = Statement(
     (("name", "text"),),
     ("SELECT number FROM revisions WHERE name = :name",),
     "SELECT n, number FROM input JOIN revisions USING (name)",
+)
+
+
+_IS_REGISTERED = Statement(
+    "is the client registered",
+    (("client_id", "text"),),
+    ("SELECT client_id FROM clients WHERE client_id = :client_id",),
+    "SELECT n, c.client_id FROM input JOIN clients c USING (client_id) FOR KEY SHARE OF c",
 )
 
 
@@ -81,8 +90,7 @@ class Catalogue:
 
 async def is_registered(db: AsyncConnection, client_id: str) -> bool:
     """Whether a client is there now, and stays until the caller's transaction ends: memory may be a moment behind."""
-    query = select(clients.c.client_id).where(clients.c.client_id == client_id)
-    return (await db.execute(query.with_for_update(read=True, key_share=True))).first() is not None
+    return await run(db, _IS_REGISTERED, (client_id,)) is not None
 
 
 async def load_clients(db: AsyncConnection) -> list[Client]:

@@ -6,6 +6,7 @@ A device is evidence, never a credential: knowing one opens nothing, it only cou
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import cast
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,10 +14,12 @@ from starlette.requests import Request
 
 from audit.catalogue import DEVICE_ADDED, DEVICE_FORGOTTEN, DEVICE_REMEMBERED
 from audit.record import Event, Origin
-from base.clock import to_seconds
+from base.clock import to_micros, to_seconds
 from base.cookies import read_cookie
 from base.ids import PERSON, new_id, show_id
 from base.secret_values import COOKIE, digest, find_digest, new_secret
+from base.statements import Statement
+from base.within import run
 from identity.services import Services
 from identity.tables import devices
 
@@ -24,6 +27,17 @@ from identity.tables import devices
 COOKIE_TTL = timedelta(days=400)
 _MAX_USER_AGENT = 512
 _MAX_LABEL = 128
+
+_SEE = Statement(
+    "see device",
+    (("person", "bytea"), ("cookie", "bytea"), ("now", "bigint")),
+    (
+        "UPDATE devices SET last_seen_at = :now"
+        " WHERE person_id = :person AND cookie_digest = :cookie AND revoked_at IS NULL RETURNING id",
+    ),
+    "UPDATE devices d SET last_seen_at = input.now FROM input"
+    " WHERE d.person_id = input.person AND d.cookie_digest = input.cookie AND d.revoked_at IS NULL RETURNING n, d.id",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +58,6 @@ def read_device(request: Request, services: Services) -> bytes | None:
     return find_digest(COOKIE, read_cookie(request, services.settings, "device"))
 
 
-async def find_device(db: AsyncConnection, person_id: bytes, cookie_digest: bytes | None) -> bytes | None:
-    """The id of this person's device behind the cookie, unless it was revoked; or None."""
-    if cookie_digest is None:
-        return None
-    query = select(devices.c.id).where(
-        devices.c.person_id == person_id, devices.c.cookie_digest == cookie_digest, devices.c.revoked_at.is_(None)
-    )
-    return (await db.execute(query)).scalar_one_or_none()
-
-
 async def see_device(
     db: AsyncConnection,
     services: Services,
@@ -69,10 +73,10 @@ async def see_device(
     Its event goes to `told`, which the caller stores with the others of the sign-in.
     """
     cookie_digest = read_device(request, services)
-    known = await find_device(db, person_id, cookie_digest)
-    if known is not None:
-        await db.execute(update(devices).where(devices.c.id == known).values(last_seen_at=now))
-        return SeenDevice(known, is_new=False)
+    if cookie_digest is not None:
+        known = await run(db, _SEE, (person_id, cookie_digest, to_micros(now)))
+        if known is not None:
+            return SeenDevice(cast(bytes, known[0]), is_new=False)
     cookie = None
     # Two people may share a browser, so a cookie of ours is kept. One that we never gave away is not: whoever planted
     # it would know it.

@@ -5,7 +5,6 @@ So an import may be run again, and one that was stopped goes on where it was.
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -31,8 +30,8 @@ VIA = "import"
 # A transaction of this many takes less than a tenth of a second: a running server's writes wait no longer.
 BATCH = 200
 MAX_SHOWN = 1000
-# Between two transactions SQLite's lock is left to others for this part of the time that it was held.
-_PAUSE_SHARE = 0.5
+# Between two transactions SQLite's lock is free for at least this long, beside the time that reading lines takes.
+_PAUSE_S = 0.01
 
 Numbered = tuple[int, Newcomer]
 
@@ -124,7 +123,6 @@ async def _count(services: Services, newcomers: Sequence[Numbered], tally: Tally
 async def _bring_in(
     services: Services, newcomers: Sequence[Numbered], tally: Tally, *, actor: str, watch: Watch
 ) -> None:
-    began = time.perf_counter()
     try:
         await _store(services, newcomers, tally, actor=actor)
     except StatementRefused:
@@ -132,7 +130,7 @@ async def _bring_in(
         for single in newcomers:
             await _bring_in_one(services, single, tally, actor=actor, watch=watch)
     if services.database.is_sqlite:
-        await asyncio.sleep((time.perf_counter() - began) * _PAUSE_SHARE)
+        await asyncio.sleep(_PAUSE_S)
 
 
 async def _bring_in_one(services: Services, single: Numbered, tally: Tally, *, actor: str, watch: Watch) -> None:

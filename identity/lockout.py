@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
 
-from sqlalchemy import bindparam, case, delete, update
+from sqlalchemy import case, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.emit import Emitter
 from base.clock import from_micros, to_micros
 from base.database import Database
 from base.statements import Row, Statement, Unit
+from base.within import run
 from identity.tables import lockouts
 
 # The count starts afresh where the door was closed and has opened again, or where the failures are old.
@@ -129,13 +130,17 @@ async def is_closed(database: Database, key: bytes, *, now: datetime) -> bool:
     return await database.find(_IS_CLOSED, (key, to_micros(now))) is not None
 
 
-# Put together once: every sign-in runs it.
-_RELEASE = delete(lockouts).where(lockouts.c.key == bindparam("counter"))
+_RELEASE = Statement(
+    "release",
+    (("key", "bytea"),),
+    ("DELETE FROM lockouts WHERE key = :key",),
+    "DELETE FROM lockouts l USING input WHERE l.key = input.key RETURNING n",
+)
 
 
 async def release(db: AsyncConnection, key: bytes) -> None:
     """Forgets the failures: the proof was right."""
-    await db.execute(_RELEASE, {"counter": key})
+    await run(db, _RELEASE, (key,))
 
 
 async def give_back(db: AsyncConnection, reservation: Reservation, *, limit: int) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import cast
 
-from sqlalchemy import case, delete, insert, update
+from sqlalchemy import delete, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 
@@ -20,7 +20,8 @@ from base.clock import from_micros, to_micros
 from base.cookies import read_cookie
 from base.ids import PERSON, new_id, show_id
 from base.secret_values import COOKIE, digest, find_digest, new_secret
-from base.statements import Statement
+from base.statements import Statement, Value, insert_into
+from base.within import run, store
 from identity.services import Services
 from identity.standing import COLUMNS_POSTGRES, COLUMNS_SQLITE, standing_of
 from identity.tables import session_proofs, sessions
@@ -48,6 +49,20 @@ _FIND_LIVE = Statement(
     WHERE s.ended_at IS NULL AND s.idle_expires_at > input.now AND s.expires_at > input.now
     """,
 )
+
+
+_TOUCH = Statement(
+    "touch session",
+    (("id", "bytea"), ("now", "bigint"), ("before", "bigint"), ("idle", "bigint"), ("kept", "bigint")),
+    (
+        "UPDATE sessions SET last_seen_at = :now, idle_expires_at = CASE WHEN keep THEN :kept ELSE :idle END"
+        " WHERE id = :id AND ended_at IS NULL AND last_seen_at <= :before",
+    ),
+    "UPDATE sessions s SET last_seen_at = input.now,"
+    " idle_expires_at = CASE WHEN keep THEN input.kept ELSE input.idle END FROM input"
+    " WHERE s.id = input.id AND s.ended_at IS NULL AND s.last_seen_at <= input.before RETURNING n",
+)
+_STORE_SESSION, _STORE_PROOF = insert_into(sessions), insert_into(session_proofs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +106,9 @@ def _parse_proofs(joined: str | None) -> tuple[Proof, ...]:
 async def touch_session(db: AsyncConnection, services: Services, session_id: bytes, *, now: datetime) -> None:
     """Puts off the idle limit, at most once a minute; never past the absolute one. Needs a write transaction."""
     settings = services.settings
-    touched = update(sessions).where(
-        sessions.c.id == session_id,
-        sessions.c.ended_at.is_(None),
-        sessions.c.last_seen_at <= now - TOUCH_EVERY,
-    )
-    idle: object = now + settings.session_idle
-    if settings.session_keep:
-        idle = case((sessions.c.keep, now + settings.session_keep), else_=now + settings.session_idle)
-    await db.execute(touched.values(last_seen_at=now, idle_expires_at=idle))
+    kept = settings.session_keep or settings.session_idle
+    params = (session_id, *map(to_micros, (now, now - TOUCH_EVERY, now + settings.session_idle, now + kept)))
+    await run(db, _TOUCH, params)
 
 
 async def start_session(
@@ -119,18 +128,17 @@ async def start_session(
     Its event goes to `told`, which the caller stores with the others of the sign-in.
     """
     session_id, cookie, person_id = new_id(now), new_secret(COOKIE), standing.id
-    await db.execute(
-        insert(sessions),
-        {
-            "id": session_id,
-            "digest": digest(cookie),
-            "person_id": person_id,
-            "device_id": device_id,
-            "keep": keep,
-            "created_at": now,
-            **_limits(services, now, keep=keep),
-        },
-    )
+    limits = {name: to_micros(at) for name, at in _limits(services, now, keep=keep).items()}
+    values: dict[str, Value] = {
+        "id": session_id,
+        "digest": digest(cookie),
+        "person_id": person_id,
+        "device_id": device_id,
+        "keep": keep,
+        "created_at": to_micros(now),
+        **limits,
+    }
+    await store(db, _STORE_SESSION, [tuple(values.get(column) for column in _STORE_SESSION.columns)])
     await _store_proofs(db, session_id, proofs, now)
     actor = show_id(PERSON, person_id)
     told.append(
@@ -195,6 +203,5 @@ def _limits(services: Services, now: datetime, *, keep: bool) -> dict[str, datet
 
 
 async def _store_proofs(db: AsyncConnection, session_id: bytes, proofs: Sequence[Proof], now: datetime) -> None:
-    for proof in proofs:
-        row = {"id": new_id(now), "session_id": session_id, "method": proof.method, "at": proof.at}
-        await db.execute(insert(session_proofs), row)
+    rows = [(new_id(now), session_id, proof.method, to_micros(proof.at)) for proof in proofs]
+    await store(db, _STORE_PROOF, rows)

@@ -18,6 +18,7 @@ from server.background import Background
 from server.edge import Edge, EdgeParts
 from server.failures import Failure, make_failure_answers
 from server.logs import AccessLog, write_to_stderr
+from server.mail_sending import make_sending
 from server.methods import one_route_a_path
 from server.metrics import Metrics
 from server.settings import Settings
@@ -43,7 +44,7 @@ class App:
 
 def build(settings: Settings, services: Services) -> App:
     """Puts the application together; starts nothing."""
-    metrics, background = Metrics(), Background(services)
+    metrics, background = Metrics(), Background(services, make_sending(settings, services))
     access_log = AccessLog(write_to_stderr) if settings.log.access else None
     fail = make_failure_answers(services.pages)
     exact = oauth.hot_routes(services)
@@ -91,7 +92,7 @@ def _routes(settings: Settings, services: Services, itself: ASGIApp) -> Sequence
     if settings.has_demo and settings.workers == 1:
         from server.demo import routes as demo
 
-        routes += demo.routes(services, itself)
+        routes += demo.routes(services, itself, keeps_letters=settings.smtp_url is None)
     return routes
 
 

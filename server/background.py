@@ -11,6 +11,7 @@ from base.errors import StorageUnavailable
 from identity.services import Services
 from identity.tables import sessions
 from server.housekeeping import remove_expired
+from server.mail_sending import SEND_EVERY_S, MailSending
 
 log = logging.getLogger("ostiary.background")
 
@@ -21,8 +22,9 @@ HOUSEKEEPING_S = 60.0
 class Background:
     """The tasks of one process; `live_sessions` is the last count."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, mail: MailSending | None = None) -> None:
         self._services = services
+        self._mail = mail
         self._tasks: list[asyncio.Task[None]] = []
         self.live_sessions = 0
 
@@ -33,6 +35,8 @@ class Background:
             asyncio.create_task(_again_and_again(HOUSEKEEPING_S, self._keep_house)),
             asyncio.create_task(self._warm_up()),
         ]
+        if self._mail is not None:
+            self._tasks.append(asyncio.create_task(_again_and_again(SEND_EVERY_S, self._mail.send_due)))
 
     async def stop(self) -> None:
         """Ends the tasks and waits for them."""

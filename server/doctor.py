@@ -170,6 +170,7 @@ async def _asynchronous(settings: Settings) -> list[Finding]:
         findings += await _in_database(settings)
     if settings.redis_url:
         findings.append(await _redis(settings.redis_url))
+    findings.append(await _mail(settings))
     return findings
 
 
@@ -233,6 +234,19 @@ def _clock_finding(difference_s: float) -> Finding:
         words = f"this machine's clock and the database's differ by {difference_s:.0f} s: set both by NTP"
         return Finding("clock", False, words)
     return Finding("clock", True, "agrees with the database's")
+
+
+async def _mail(settings: Settings) -> Finding:
+    from server.doctor_mail import check_mail
+    from server.mail_sending import find_server
+
+    server = find_server(settings)
+    if server is not None:
+        ok, words = await check_mail(server.address, server.sender, issuer=settings.issuer)
+        return Finding("mail", ok, words)
+    if settings.has_mail:
+        return Finding("mail", True, "no mail server is set: letters can be read at /demo/mail")
+    return Finding("mail", True, "no mail server is set: nobody can reset a password alone; set OSTIARY_SMTP_URL")
 
 
 async def _redis(url: str) -> Finding:

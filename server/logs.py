@@ -18,8 +18,8 @@ from base.lines import to_line
 FLUSH_S = 0.2
 MAX_WAITING = 20_000
 _MAX_TEXT = 256
-_LINK = re.compile(r"^/(setup|invite|verify|not-me|recover)/[^/]+")
-_LINK_PATHS = ("/setup/", "/invite/", "/verify/", "/not-me/", "/recover/")
+_LINK = re.compile(r"^/(setup|invite|verify|not-me|recover|reset|unlock)/[^/]+")
+_LINK_PATHS = ("/setup/", "/invite/", "/verify/", "/not-me/", "/recover/", "/reset/", "/unlock/")
 # Every credential of ours begins like this, or is a JWT; one that stands in a path was put there by mistake.
 _CREDENTIAL = re.compile(r"\bo(?:ac|rt|cs|lk|ck)_[A-Za-z0-9_-]+|eyJ[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*){2,4}")
 

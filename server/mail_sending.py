@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
-from base.mail import Mail, Sender, SmtpAddress, build_message
+from base.mail import Mail, Sender, SmtpAddress, build_message, parse_sender, parse_smtp_url
 from base.sealing import SealBroken
 from base.smtp import MailConnection, MailPutOff, MailRefused, MailUnreachable, connect
 from identity.mail import outbox
 from identity.mail.letters import LetterWriter
 from identity.mail.outbox import Claimed
 from identity.services import Services
+from server.settings import Settings
 
 log = logging.getLogger("ostiary.mail")
 
@@ -35,6 +36,21 @@ class MailServer:
     address: SmtpAddress
     sender: Sender
     tls: ssl.SSLContext | None = None
+
+
+def find_server(settings: Settings) -> MailServer | None:
+    """The mail server of a deployment, or None where none is set. A sender without a name has the service's."""
+    if settings.smtp_url is None or settings.mail.sender is None:
+        return None
+    sender = parse_sender(settings.mail.sender)
+    named = Sender(sender.name or settings.service_name, sender.address)
+    return MailServer(parse_smtp_url(settings.smtp_url), named)
+
+
+def make_sending(settings: Settings, services: Services) -> "MailSending | None":
+    """What sends a deployment's letters, or keeps them for the demo; None where no letter is ever promised."""
+    server = find_server(settings)
+    return MailSending(services, server) if server or settings.has_demo else None
 
 
 class MailSending:

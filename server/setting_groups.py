@@ -1,9 +1,11 @@
 """Settings that belong together: their defaults, their limits, and a sentence for each."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from server.setting_values import check_sender
 
 
 class Group(BaseModel):
@@ -117,7 +119,9 @@ class Account(Group):
 class Mail(Group):
     """Letters."""
 
-    sender: str | None = Field(default=None, description="The address that letters come from: name <a@b.c>, or a@b.c.")
+    sender: Annotated[str, AfterValidator(check_sender)] | None = Field(
+        default=None, description="The address that letters come from: name <a@b.c>, or a@b.c."
+    )
 
 
 class Keys(Group):

@@ -8,6 +8,7 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
+from base.mail import parse_sender, parse_smtp_url
 from base.request import Network
 from base.sealing import check_master_key
 
@@ -152,7 +153,11 @@ def read_certificates(path: Path | None) -> tuple[bytes, ...]:
 
 def check_smtp_url(text: str) -> str:
     """`smtp://` or `smtps://` with a host; the words never repeat the address, which may hold a password."""
-    parts = urlsplit(text)
-    if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
-        raise ValueError("expected smtp://user:password@host:587, or smtps://… for TLS from the first byte")
+    parse_smtp_url(text)
+    return text
+
+
+def check_sender(text: str) -> str:
+    """`name <a@b.c>`, or `a@b.c`."""
+    parse_sender(text)
     return text

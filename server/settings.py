@@ -186,7 +186,7 @@ class Settings(Group):
     @property
     def has_mail(self) -> bool:
         """Whether letters leave: to a mail server, or to the demo's page."""
-        return self.smtp_url is not None or self.has_demo
+        return self.smtp_url is not None or (self.has_demo and urlsplit(self.issuer).hostname == "localhost")
 
     def signin_rules(self) -> SigninRules:
         """What the built-in policy is told."""

@@ -308,6 +308,9 @@ async def open_world(
         "OSTIARY_DATA_DIR": str(folder),
         "OSTIARY_LOG__ACCESS": "false",
         "OSTIARY_DEMO": "on",
+        # Letters are promised; nobody sends them here.
+        "OSTIARY_SMTP_URL": "smtp://127.0.0.1:9",
+        "OSTIARY_MAIL__SENDER": "Ostiary <no-reply@id.example.com>",
         **({"OSTIARY_REDIS_URL": redis_url} if redis_url else {}),
         **{f"OSTIARY_{name.upper()}": value for name, value in settings.items()},
     }

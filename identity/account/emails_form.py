@@ -46,9 +46,13 @@ class EmailsForm:
         async with services.database.transaction() as db:
             match action:
                 case "add":
-                    await emails.add_email(db, services, person_id, email, now=now, origin=origin, language=sent.language)
+                    await emails.add_email(
+                        db, services, person_id, email, now=now, origin=origin, language=sent.language
+                    )
                 case "again":
-                    await emails.send_verification_again(db, services, person_id, email, now=now, language=sent.language)
+                    await emails.send_verification_again(
+                        db, services, person_id, email, now=now, language=sent.language
+                    )
                 case "primary":
                     await emails.make_primary(db, services, person_id, email, now=now, origin=origin)
                 case _:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from starlette.requests import Request
 from starlette.responses import Response
 
-from base.dates import known_zones, name_language
+from base.dates import known_zones, name_language, reader_of
 from identity.account.profile_form import FIELDS, change_profile, find_faults, parse_profile_form
 from identity.account.shell import Shell, Visit, go_back
 from identity.errors import Refused
@@ -66,8 +66,14 @@ class ProfilePage:
             status=400 if faults else 200,
             values=asked or kept,
             faults=say_faults(self._services, visit.language, faults or {}),
-            languages={tag: name_language(tag) for tag in self._services.pages.languages},
+            languages=self._languages(kept["locale"]),
             zones={zone: zone.replace("_", " ") for zone in zones},
             typed_email=typed_email,
             has_mail=self._services.settings.has_mail,
         )
+
+    def _languages(self, kept: str) -> dict[str, str]:
+        """The choices by their tag; a dialect that the profile came with stays one."""
+        offered = {tag: name_language(tag) for tag in self._services.pages.languages}
+        known = reader_of(kept.partition("-")[0].lower(), locale=kept).locale == kept
+        return offered if not kept or not known or kept in offered else {kept: name_language(kept), **offered}

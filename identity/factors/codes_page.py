@@ -10,11 +10,13 @@ from base.request import read_form
 from identity.accounts import find_person
 from identity.enrolling import Enrolling, find_enrolling
 from identity.factors.backup_codes import confirm_code, make_codes
-from identity.factors.codes_view import PURPOSE, CodesView, show_codes
+from identity.factors.codes_view import PURPOSE, CodesView, own_locales, show_codes
 from identity.factors.enrolled import SECURITY_PAGE
 from identity.factors.registry import KINDS
 from identity.factors.shown_codes import find_shown, keep_shown, wipe_shown
 from identity.form_tokens import form_token, is_own_form
+from identity.mail.letter_values import Notice
+from identity.mail.notices import notify
 from identity.services import Services, origin_of
 from identity.signin.flow import Flow, load_flow
 from identity.signin.step_pages import refuse_step
@@ -68,13 +70,9 @@ class CodesPage:
             person = await find_person(db, enrolling.standing.id)
         if not codes:
             return RedirectResponse(PATH, 303, _NO_STORE)
-        language = services.pages.language_of(request, await self._ui_locales(request))
-        told = (
-            services.settings.service_name,
-            services.pages.translate(language, "Backup codes: each one signs you in once."),
-            person.login if person else "",
-        )
-        lines = ["\r\n".join(told), *codes]
+        language = services.pages.language_of(request, await self._ui_locales(request, enrolling))
+        said = services.pages.translate(language, "Backup codes: each one signs you in once.")
+        told = (services.settings.service_name, person.login if person else "", said)
         headers = {
             **_NO_STORE,
             "Content-Disposition": 'attachment; filename="backup-codes.txt"',
@@ -82,7 +80,7 @@ class CodesPage:
             "X-Content-Type-Options": "nosniff",
             "Cross-Origin-Resource-Policy": "same-origin",
         }
-        body = lines[0] + "\r\n\r\n" + "\r\n".join(codes) + "\r\n"
+        body = "\r\n".join((*told, "", *codes, ""))
         return Response(body, headers=headers, media_type="text/plain; charset=utf-8")
 
     async def _enrolling(self, request: Request, form: Form) -> Enrolling | Response:
@@ -104,6 +102,9 @@ class CodesPage:
         async with services.database.transaction() as db:
             codes = await make_codes(db, services, person_id, now=now, origin=origin)
             await keep_shown(db, services, person_id, enrolling.binding, codes, now=now)
+            # Whoever has got in could make a way back for themselves (S29).
+            about = {"method": "backup_codes"}
+            await notify(db, services, person_id, Notice.FACTOR_ADDED, now=now, origin=origin, about=about)
         return await self._page(request, enrolling, codes=codes)
 
     async def _confirm(self, request: Request, enrolling: Enrolling, form: Form) -> Response:
@@ -129,9 +130,9 @@ class CodesPage:
             return None
         return flow
 
-    async def _ui_locales(self, request: Request) -> tuple[str, ...]:
+    async def _ui_locales(self, request: Request, enrolling: Enrolling) -> tuple[str, ...]:
         flow = await self._paused(request)
-        return flow.ui_locales if flow is not None else ()
+        return flow.ui_locales if flow is not None else own_locales(enrolling.standing)
 
     async def _page(
         self, request: Request, enrolling: Enrolling, *, codes: tuple[str, ...] = (), fault: str | None = None
@@ -142,7 +143,8 @@ class CodesPage:
         if not codes:
             async with services.database.reading() as db:
                 is_kept = bool(await find_shown(db, services, person_id, enrolling.binding, now=services.clock()))
-        view = CodesView(person_id, enrolling.binding, codes, is_kept, fault=fault)
+        locales = own_locales(enrolling.standing)
+        view = CodesView(person_id, enrolling.binding, codes, is_kept, ui_locales=locales, fault=fault)
         if flow is not None:
             is_pending = flow.attempt.request is not None
             view = replace(view, in_signin=True, pending_authorization=is_pending, ui_locales=flow.ui_locales)

@@ -9,6 +9,7 @@ from identity.accounts import find_person
 from identity.factors.backup_codes import find_set
 from identity.form_tokens import form_token
 from identity.services import Services
+from identity.values import Standing
 
 PURPOSE = "backup codes"
 
@@ -48,3 +49,8 @@ async def show_codes(services: Services, request: Request, view: CodesView) -> R
         fault=view.fault,
         form_token=form_token(services.form_key, PURPOSE, view.binding),
     )
+
+
+def own_locales(standing: Standing) -> tuple[str, ...]:
+    """The person's language, where they chose one: it comes before the browser's."""
+    return (standing.locale,) if standing.locale else ()

@@ -13,7 +13,7 @@ from base.secret_values import digest
 from identity.devices import see_device
 from identity.enrolling import Enrolling
 from identity.factors.backup_codes import make_codes
-from identity.factors.codes_view import CodesView, show_codes
+from identity.factors.codes_view import CodesView, own_locales, show_codes
 from identity.factors.shown_codes import keep_shown
 from identity.services import Services
 from identity.sessions import renew_session
@@ -107,7 +107,8 @@ async def respond_enrolled(services: Services, request: Request, enrolled: Enrol
         response: Response = RedirectResponse(SECURITY_PAGE, 303, {"Cache-Control": "no-store"})
         set_turn_cookies(services, response, enrolled.turn)
         return response
-    view = CodesView(enrolled.enrolling.standing.id, enrolled.binding, enrolled.codes, is_kept=True)
+    standing = enrolled.enrolling.standing
+    view = CodesView(standing.id, enrolled.binding, enrolled.codes, is_kept=True, ui_locales=own_locales(standing))
     if flow is not None:
         is_pending = flow.attempt.request is not None
         view = replace(view, in_signin=True, pending_authorization=is_pending, ui_locales=flow.ui_locales)

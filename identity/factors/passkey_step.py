@@ -1,7 +1,7 @@
 """A passkey as a step of a sign-in: as its beginning, by whoever holds it, or as one more proof of a known person.
 
 Whatever does not hold looks the same from outside (S22). Guessing is no way in here, so failures are counted only
-after they happened, apart from those of passwords, and close the door late (docs/decisions/0009).
+after they happened, apart from those of passwords, and close the door late (docs/decisions/0010).
 """
 
 from collections.abc import Mapping

@@ -148,7 +148,7 @@ async def record_use(
 ) -> bool:
     """Notes that the passkey proved its person; False where it was removed meanwhile.
 
-    A counter that did not go up is told and stays as it was (docs/decisions/0009); one that is always 0 counts nothing
+    A counter that did not go up is told and stays as it was (docs/decisions/0010); one that is always 0 counts nothing
     (§6.1.1).
     """
     it = and_(credentials.c.id == stored.id, credentials.c.kind.in_(PASSKEYS))

@@ -1,6 +1,6 @@
 """Passkeys (Web Authentication Level 3): what a browser is asked, and whether its answer holds. Without I/O.
 
-The `webauthn` library verifies keys and signatures (docs/decisions/0008). What it leaves to its caller, and whatever
+The `webauthn` library verifies keys and signatures (docs/decisions/0009). What it leaves to its caller, and whatever
 deserves a reason of its own in the event, is checked here first, in the order of `_CHECKS`.
 """
 
@@ -180,7 +180,7 @@ def verify_assertion(
     """What a passkey said that proved its person; raises PasskeyRefused.
 
     Where nobody had said before who it is (`is_person_known`), the answer must name its account (§7.2). The counter is
-    not judged here: whoever stores it does (docs/decisions/0009).
+    not judged here: whoever stores it does (docs/decisions/0010).
     """
     _check(answer, party, expected_type="webauthn.get", expected_challenge=expected_challenge)
     if answer.handle != stored.handle and (answer.handle is not None or not is_person_known):

@@ -185,23 +185,13 @@ async def remove_factor(
     if row is None:
         return False
     if len(kinds) == 1:
-        codes = delete(credentials).where(credentials.c.person_id == person_id, credentials.c.kind == "backup_codes")
-        await db.execute(codes)
+        is_set = credentials.c.kind == "backup_codes"
+        await db.execute(delete(credentials).where(credentials.c.person_id == person_id, is_set))
     data = {"method": row.kind, "credential": show_id(FACTOR, credential_id), "why": why}
-    await _emit(
-        db,
-        services,
-        MFA_REMOVED,
-        person_id,
-        data=data,
-        personal={"label": row.label},
-        now=now,
-        actor=actor,
-        origin=origin,
-    )
-    await devices.forget_devices(
-        db, services, person_id, why="factor_removed", now=now, actor=actor, origin=origin
-    )  # fmt: skip
+    personal = {"label": row.label}
+    await _emit(db, services, MFA_REMOVED, person_id, data=data, personal=personal, now=now, actor=actor, origin=origin)
+    why = "factor_removed"
+    await devices.forget_devices(db, services, person_id, why=why, now=now, actor=actor, origin=origin)
     about = {"method": row.kind, "label": row.label or ""}
     await notify(db, services, person_id, Notice.FACTOR_REMOVED, now=now, origin=origin, about=about)
     return True

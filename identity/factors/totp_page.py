@@ -11,6 +11,7 @@ from base.request import read_form
 from identity.accounts import find_person
 from identity.enrolling import Enrolling, find_enrolling
 from identity.errors import Refused
+from identity.factors.codes_view import own_locales
 from identity.factors.enrolled import Enrolled, EnrolmentVoid, respond_enrolled, settle_enrolment
 from identity.factors.qr import draw_qr
 from identity.factors.registry import parse_label
@@ -52,7 +53,8 @@ class TotpPage:
             await refuse_step(services, request, enrolling.flow, "empty_form")
             return await self._form(request, enrolling, fault="empty", label=form.get("label", ""))
         try:
-            done = await self._enrol(request, form)
+            language = services.pages.language_of(request, _locales(enrolling))
+            done = await self._enrol(request, form, otherwise=services.pages.translate(language, _DEFAULT_LABEL))
         except Refused as refused:
             return await self._form(
                 request, enrolling, fault=refused.message, at=refused.field, label=form.get("label", "")
@@ -65,11 +67,10 @@ class TotpPage:
             return await self._form(request, enrolling, fault=done, label=form.get("label", ""))
         return await respond_enrolled(services, request, done)
 
-    async def _enrol(self, request: Request, form: Form) -> Enrolled | Response | str:
-        """What came of it; a text names what was wrong with the code."""
+    async def _enrol(self, request: Request, form: Form, *, otherwise: str) -> Enrolled | Response | str:
+        """What came of it; a text names what was wrong with the code. Without a label the app is called `otherwise`."""
         services, now, origin = self._services, self._services.clock(), origin_of(request)
-        translated = services.pages.translate(services.pages.language_of(request), _DEFAULT_LABEL)
-        label = parse_label(form.get("label", ""), otherwise=translated)
+        label = parse_label(form.get("label", ""), otherwise=otherwise)
         async with services.database.transaction() as db:
             enrolling = await find_enrolling(services, request, "totp", lock_in=db)
             if isinstance(enrolling, Response):
@@ -107,7 +108,7 @@ class TotpPage:
             "factor_totp.html",
             status=400 if fault else 200,
             pending_authorization=flow is not None and flow.attempt.request is not None,
-            ui_locales=flow.ui_locales if flow else (),
+            ui_locales=_locales(enrolling),
             qr=draw_qr(link),
             link=link,
             key=group_secret(pending.secret),
@@ -122,6 +123,10 @@ class TotpPage:
     def _link(self, pending: PendingTotp, account: str) -> str:
         issuer = self._services.settings.service_name
         return otpauth_link(pending.secret, pending.parameters, issuer=issuer, account=account)
+
+
+def _locales(enrolling: Enrolling) -> tuple[str, ...]:
+    return enrolling.flow.ui_locales if enrolling.flow else own_locales(enrolling.standing)
 
 
 def _failed_event(enrolling: Enrolling, request: Request) -> Event:

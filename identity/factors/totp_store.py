@@ -6,20 +6,42 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import bindparam, delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.record import Origin
 from base.ids import new_id
+from base.tables import Instant
 from identity.factors.registry import NewFactor, add_factor
 from identity.factors.totp import SECRET_BYTES, TotpParameters, matching_steps, parse_code
 from identity.services import Services
-from identity.tables import credentials, single_use
+from identity.tables import credentials, people, single_use
 
 PENDING = "totp_enrol"
 PENDING_TTL = timedelta(minutes=15)
+
+# Put together once: every sign-in with an app runs them. Whoever removes an app takes the person's row before the
+# app's, too; the other way round the two could block each other.
+_FIND_APPS = (
+    select(credentials.c.id, credentials.c.sealed, credentials.c.attributes)
+    .join(people, people.c.id == credentials.c.person_id)
+    .where(people.c.id == bindparam("person"), credentials.c.kind == "totp")
+    .order_by(credentials.c.created_at, credentials.c.id)
+    .with_for_update(read=True, of=people)
+)
+_TAKE_STEP = (
+    update(credentials)
+    .where(
+        credentials.c.id == bindparam("app"),
+        or_(credentials.c.sign_count.is_(None), credentials.c.sign_count < bindparam("step")),
+    )
+    .values(
+        sign_count=bindparam("step"), last_used_at=bindparam("now", type_=Instant), version=credentials.c.version + 1
+    )
+    .returning(credentials.c.id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +142,8 @@ async def accept_code(
     code = parse_code(typed)
     if not code:
         return "not_a_code"
-    query = select(credentials.c.id, credentials.c.sealed, credentials.c.attributes).where(
-        credentials.c.person_id == person_id, credentials.c.kind == "totp"
-    )
     reason = "wrong_code"
-    for row in (await db.execute(query.order_by(credentials.c.created_at, credentials.c.id))).all():
+    for row in (await db.execute(_FIND_APPS, {"person": person_id})).all():
         secret = services.sealer.unseal(row.sealed, aad=_aad(row.id))
         for step in matching_steps(code, secret, TotpParameters.of_attributes(row.attributes), now=now):
             if await _take_step(db, row.id, step, now=now):
@@ -135,16 +154,8 @@ async def accept_code(
 
 async def _take_step(db: AsyncConnection, credential_id: bytes, step: int, *, now: datetime) -> bool:
     """Whether nobody used this step or a newer one before."""
-    taken = (
-        update(credentials)
-        .where(
-            credentials.c.id == credential_id,
-            or_(credentials.c.sign_count.is_(None), credentials.c.sign_count < step),
-        )
-        .values(sign_count=step, last_used_at=now, version=credentials.c.version + 1)
-        .returning(credentials.c.id)
-    )
-    return (await db.execute(taken)).first() is not None
+    taken = await db.execute(_TAKE_STEP, {"app": credential_id, "step": step, "now": now})
+    return taken.first() is not None
 
 
 def _pending_digest(services: Services, binding: bytes) -> bytes:

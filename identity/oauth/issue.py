@@ -2,21 +2,40 @@
 
 from datetime import datetime
 
-from sqlalchemy import insert, select
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.catalogue import CODE_ISSUED
 from audit.record import Event, Origin
+from base.clock import to_micros
 from base.ids import GRANT, PERSON, new_id, show_id
 from base.secret_values import CODE, digest, new_secret
+from base.statements import Statement, Value, insert_into
+from base.within import run, store
 from identity.catalogue import is_registered
 from identity.services import Services
 from identity.signin.facts import required_acr
-from identity.tables import grants, session_clients, sessions, single_use
+from identity.tables import grants, single_use
 from identity.values import AuthorizeRequest, LiveSession
 from policy.assurance import acr_of, amr_of
+
+_STORE_CODE, _STORE_GRANT = insert_into(single_use), insert_into(grants)
+_STILL_LIVE = Statement(
+    "is the session alive",
+    (("id", "bytea"),),
+    ("SELECT id FROM sessions WHERE id = :id AND ended_at IS NULL",),
+    "SELECT n, s.id FROM input JOIN sessions s USING (id) WHERE s.ended_at IS NULL FOR SHARE OF s",
+)
+_JOIN_SESSION = Statement(
+    "join session",
+    (("session", "bytea"), ("client", "text"), ("now", "bigint")),
+    (
+        "INSERT INTO session_clients (session_id, client_id, first_at) VALUES (:session, :client, :now)"
+        " ON CONFLICT DO NOTHING",
+    ),
+    ", joined AS (INSERT INTO session_clients (session_id, client_id, first_at)"
+    " SELECT session, client, now FROM input ON CONFLICT DO NOTHING) SELECT n FROM input",
+)
 
 
 async def issue_code(
@@ -33,8 +52,7 @@ async def issue_code(
     Not checked here: that nothing is left to ask or prove.
     """
     # Whoever ends the session writes this row too, so one of the two waits for the other.
-    still_live = select(sessions.c.id).where(sessions.c.id == session.id, sessions.c.ended_at.is_(None))
-    if (await db.execute(still_live.with_for_update(read=True))).first() is None:
+    if await run(db, _STILL_LIVE, (session.id,)) is None:
         return {"error": "login_required", "error_description": "the session ended"}
     if not await is_registered(db, authorize.client_id):
         return {"error": "unauthorized_client", "error_description": "this client was deleted"}
@@ -76,18 +94,17 @@ async def _store_code(
         "challenge": authorize.code_challenge,
         "nonce": authorize.nonce,
     }
-    await db.execute(
-        insert(single_use).values(
-            digest=digest(code),
-            kind="code",
-            person_id=person_id,
-            client_id=authorize.client_id,
-            grant_id=grant_id,
-            payload=payload,
-            created_at=now,
-            expires_at=now + services.settings.code_ttl,
-        )
-    )
+    values: dict[str, Value] = {
+        "digest": digest(code),
+        "kind": "code",
+        "person_id": person_id,
+        "client_id": authorize.client_id,
+        "grant_id": grant_id,
+        "payload": msgspec.json.encode(payload).decode(),
+        "created_at": to_micros(now),
+        "expires_at": to_micros(now + services.settings.code_ttl),
+    }
+    await store(db, _STORE_CODE, [tuple(values.get(column) for column in _STORE_CODE.columns)])
     return code
 
 
@@ -104,21 +121,18 @@ async def _start_grant(
         "amr": amr_of(session.methods),
         "acr": [acr_of(session.methods, wanted)],
     }
-    await db.execute(
-        insert(grants).values(
-            id=grant_id,
-            person_id=session.person_id,
-            client_id=authorize.client_id,
-            session_id=session.id,
-            offline="offline_access" in authorize.scope and may_refresh,
-            scope=" ".join(authorize.scope),
-            audience=authorize.audience,
-            claims=claims,
-            auth_time=session.auth_time,
-            created_at=now,
-        )
-    )
-    upsert = sqlite_insert if services.database.is_sqlite else postgres_insert
-    joined = upsert(session_clients).values(session_id=session.id, client_id=authorize.client_id, first_at=now)
-    await db.execute(joined.on_conflict_do_nothing())
+    values: dict[str, Value] = {
+        "id": grant_id,
+        "person_id": session.person_id,
+        "client_id": authorize.client_id,
+        "session_id": session.id,
+        "offline": "offline_access" in authorize.scope and may_refresh,
+        "scope": " ".join(authorize.scope),
+        "audience": authorize.audience,
+        "claims": msgspec.json.encode(claims).decode(),
+        "auth_time": to_micros(session.auth_time),
+        "created_at": to_micros(now),
+    }
+    await store(db, _STORE_GRANT, [tuple(values.get(column) for column in _STORE_GRANT.columns)])
+    await run(db, _JOIN_SESSION, (session.id, authorize.client_id, to_micros(now)))
     return grant_id

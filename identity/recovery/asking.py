@@ -126,6 +126,7 @@ async def _keep_code(
         "payload": {
             "code": kept_code(emitter, browser_digest, code).hex(),
             "counter": lockout.recovery_key(emitter, asked.counter_name).hex(),
+            "slowed_by": lockout.recovery_key(emitter, f"typed {asked.name}").hex(),
             **(await replaced_password(db, person_id) if person_id else {}),
         },
         "created_at": now,

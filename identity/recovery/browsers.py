@@ -18,17 +18,23 @@ from identity.signin.attempt import find_attempt, new_attempt, read_flow, store_
 
 @dataclass(frozen=True, slots=True)
 class Browser:
-    """A browser by the digest of its flow cookie; `cookie` is a new one that it must be given."""
+    """A browser by the digest of its flow cookie; `cookie` is a new one that it must be given.
+
+    `ui_locales`: the languages that the application asked for, whose sign-in is under way.
+    """
 
     digest: bytes
     cookie: str | None = None
+    ui_locales: tuple[str, ...] = ()
 
 
 async def find_browser(services: Services, request: Request) -> Browser | None:
     """The browser, where it has something under way."""
     flow_digest = read_flow(request, services)
     attempt = await find_attempt(services.database, flow_digest, now=services.clock())
-    return None if attempt is None or flow_digest is None else Browser(flow_digest)
+    if attempt is None or flow_digest is None:
+        return None
+    return Browser(flow_digest, ui_locales=attempt.request.ui_locales if attempt.request else ())
 
 
 async def meet_browser(services: Services, request: Request) -> Browser:

@@ -56,7 +56,10 @@ def kept_code(emitter: Emitter, browser_digest: bytes, code: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What a typed code led to: the text of a link to choose a new password, or nothing and how often that was."""
+    """What a typed code led to: the text of a link to choose a new password, or nothing and how often that was.
+
+    `failures` are those after the same name was typed: a person's own number would tell which names are one person.
+    """
 
     link_text: str | None
     failures: int = 0
@@ -66,21 +69,31 @@ async def try_code(services: Services, browser_digest: bytes, typed: str, *, now
     """Spends the code, if it is this browser's. Counted before it is looked at, apart from passwords (S23)."""
     emitter = services.emitter
     row = await _find_row(services, browser_digest, now=now)
-    # Without a row nobody asked here; the browser itself is counted then.
-    counter = bytes.fromhex(str(row.payload["counter"])) if row else lockout.recovery_key(emitter, browser_digest.hex())
-    place = await lockout.reserve(
-        services.database, counter, limit=MOST_TRIES, duration=services.settings.lockout_duration, now=now
-    )
+    if row is None:
+        # Nobody asked here; the browser itself is counted then.
+        counter = slowed_by = lockout.recovery_key(emitter, browser_digest.hex())
+    else:
+        counter, slowed_by = (bytes.fromhex(str(row.payload[name])) for name in ("counter", "slowed_by"))
+    place = await _count(services, counter, now=now)
+    seen = place if slowed_by == counter else await _count(services, slowed_by, now=now)
+    failures = seen.failures if seen else MOST_TRIES
     if place is None:
         await _record(services, row, "locked", origin)
-        return Tried(None, MOST_TRIES)
+        return Tried(None, failures)
     code = parse_code(typed)
     given = kept_code(emitter, browser_digest, code or "")
     is_right = row is not None and hmac.compare_digest(given, bytes.fromhex(str(row.payload["code"])))
-    text = await _exchange(services, row, counter, now=now) if row is not None and row.person_id and is_right else None
+    text = None
+    if row is not None and row.person_id and is_right:
+        text = await _exchange(services, row, (counter, slowed_by), now=now)
     if text is None:
         await _record(services, row, "wrong_code", origin)
-    return Tried(text, place.failures)
+    return Tried(text, failures)
+
+
+async def _count(services: Services, counter: bytes, *, now: datetime) -> lockout.Reservation | None:
+    duration = services.settings.lockout_duration
+    return await lockout.reserve(services.database, counter, limit=MOST_TRIES, duration=duration, now=now)
 
 
 async def _find_row(services: Services, browser_digest: bytes, *, now: datetime) -> Row[tuple[object, ...]] | None:
@@ -94,14 +107,17 @@ async def _find_row(services: Services, browser_digest: bytes, *, now: datetime)
         return (await db.execute(query)).first()
 
 
-async def _exchange(services: Services, row: Row[tuple[object, ...]], counter: bytes, *, now: datetime) -> str | None:
+async def _exchange(
+    services: Services, row: Row[tuple[object, ...]], counters: tuple[bytes, ...], *, now: datetime
+) -> str | None:
     """A link for the code, once; None where another request was faster, or the account or its password changed."""
     async with services.database.transaction() as db:
         if not await lock_active(db, row.person_id) or await is_stale(db, Link(row.digest, row.person_id, row.payload)):
             return None
         if await links.spend_link(db, KIND, row.digest, now=now) is None:
             return None
-        await lockout.release(db, counter)
+        for counter in counters:
+            await lockout.release(db, counter)
         return await make_password_link(db, "recover", row.person_id, ttl=services.settings.recovery_ttl, now=now)
 
 

@@ -21,9 +21,9 @@ from identity.mail.letter_values import Fact, LetterKind, Notice
 from identity.mail.notices import notify, send_letter
 from identity.names import EmailAddress, InvalidName, normalise_email
 from identity.recovery.limits import may_send
-from identity.recovery.payloads import unused_about
+from identity.recovery.newest import make_newest_link, void_newest_link
 from identity.services import Services
-from identity.tables import emails, people, single_use
+from identity.tables import emails, people
 
 KIND = "verify"
 MOST_UNVERIFIED = 3
@@ -107,10 +107,9 @@ async def _send_verification(
     now: datetime,
 ) -> None:
     shown, ttl = bytes(email_id).hex(), services.settings.verify_ttl
-    await db.execute(delete(single_use).where(unused_about(KIND, "email", shown)))
-    text = await links.make_link(
-        db, KIND, ttl=ttl, now=now, person_id=person_id, payload={"email": shown}, beside_others=True
-    )
+    text = await make_newest_link(
+        db, services, KIND, shown, ttl=ttl, now=now, person_id=person_id, payload={"email": shown}
+    )  # fmt: skip
     facts: dict[str, Fact] = {"link": f"{services.settings.issuer}/verify/{text}", "expires_at": now + ttl}
     await send_letter(
         db,
@@ -149,8 +148,9 @@ async def verify_email(
     except IntegrityError:
         return "taken"
     await _emit(db, services, EMAIL_VERIFIED, person_id, {"email": row.address}, now=now, origin=origin)
-    if not any(other.is_primary and other.verified_at is not None for other in rows):
-        await _set_primary(db, person_id, row.id)
+    main = next((other for other in rows if other.is_primary), None)
+    if main is None or (main.verified_at is None and main.id != row.id):
+        await _change_primary(db, services, person_id, main, row, now=now, origin=origin)
     return "verified"
 
 
@@ -199,7 +199,7 @@ async def restore_primary(
     current = next((row for row in rows if row.is_primary), None)
     old = next((row for row in rows if row.address_key == email.key), None)
     if old is None or old.verified_at is None:
-        old = await _take_back(db, person_id, old, email, now=now)
+        old = await _take_back(db, services, person_id, old, email, now=now, origin=origin)
     if old is None or (current is not None and current.id == old.id):
         return
     await _change_primary(db, services, person_id, current, old, now=now, origin=origin)
@@ -208,7 +208,14 @@ async def restore_primary(
 
 
 async def _take_back(
-    db: AsyncConnection, person_id: bytes, row: EmailRow | None, email: EmailAddress, *, now: datetime
+    db: AsyncConnection,
+    services: Services,
+    person_id: bytes,
+    row: EmailRow | None,
+    email: EmailAddress,
+    *,
+    now: datetime,
+    origin: Origin,
 ) -> EmailRow | None:
     """The address's row, verified; None where another account verified it meanwhile."""
     values = {"id": new_id(now), "person_id": person_id, "address": email.display, "address_key": email.key}
@@ -219,9 +226,11 @@ async def _take_back(
     )
     try:
         async with db.begin_nested():
-            return (await db.execute(change.returning(*emails.c))).one()
+            taken = (await db.execute(change.returning(*emails.c))).one()
     except IntegrityError:
         return None
+    await _emit(db, services, EMAIL_VERIFIED, person_id, {"email": email.display}, now=now, origin=origin)
+    return taken
 
 
 async def _lock_emails(db: AsyncConnection, person_id: bytes) -> Sequence[EmailRow]:
@@ -252,16 +261,12 @@ async def _change_primary(
     now: datetime,
     origin: Origin,
 ) -> None:
-    await _set_primary(db, person_id, after.id)
+    theirs = update(emails).where(emails.c.person_id == person_id)
+    await db.execute(theirs.values(is_primary=emails.c.id == after.id))
     # A way back that was mailed to the old address must not outlive it.
     await links.void_links(db, "recover", person_id)
     told = {"before": before.address if before else None, "after": after.address}
     await _emit(db, services, EMAIL_PRIMARY, person_id, told, now=now, origin=origin)
-
-
-async def _set_primary(db: AsyncConnection, person_id: bytes, email_id: bytes) -> None:
-    theirs = update(emails).where(emails.c.person_id == person_id)
-    await db.execute(theirs.values(is_primary=emails.c.id == email_id))
 
 
 async def _remove(
@@ -275,7 +280,7 @@ async def _remove(
     origin: Origin,
 ) -> None:
     await db.execute(delete(emails).where(emails.c.id == row.id))
-    await db.execute(delete(single_use).where(unused_about(KIND, "email", bytes(row.id).hex())))
+    await void_newest_link(db, services, KIND, bytes(row.id).hex())
     await links.void_links(db, "recover", person_id)
     await _emit(
         db, services, EMAIL_REMOVED, person_id, {"email": row.address}, data={"why": why}, now=now, origin=origin

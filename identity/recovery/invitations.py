@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 import msgspec
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.catalogue import INVITED
@@ -17,10 +17,10 @@ from identity.links import Link
 from identity.mail.letter_values import Fact, LetterKind
 from identity.mail.notices import send_letter
 from identity.names import EmailAddress, InvalidName, normalise_email
-from identity.recovery.payloads import unused_about
+from identity.recovery.newest import make_newest_link
 from identity.services import Services
 from identity.setup_form import MAX_NAME, NAME_TOO_LONG
-from identity.tables import emails, single_use
+from identity.tables import emails
 
 KIND = "invite"
 Via = Literal["mail", "link", "registration"]
@@ -93,23 +93,17 @@ async def is_taken(db: AsyncConnection, address: EmailAddress) -> bool:
 
 
 async def make_invitation(db: AsyncConnection, services: Services, invitation: Invitation, *, now: datetime) -> str:
-    """The invitation's address, in place of all others to the same mail address."""
+    """The invitation's address, in place of an older one to the same mail address."""
     payload: dict[str, object] = msgspec.to_builtins(invitation)
-    if invitation.email is not None:
-        payload["key"] = normalise_email(invitation.email).key
-        await _void_others(db, str(payload["key"]))
-    text = await links.make_link(
-        db, KIND, ttl=services.settings.invite_ttl, now=now, payload=payload, beside_others=True
-    )  # fmt: skip
+    ttl = services.settings.invite_ttl
+    if invitation.email is None:
+        text = await links.make_link(db, KIND, ttl=ttl, now=now, payload=payload, beside_others=True)
+    else:
+        key = normalise_email(invitation.email).key
+        text = await make_newest_link(db, services, KIND, key, ttl=ttl, now=now, payload=payload)
     return f"{services.settings.issuer}/invite/{text}"
-
-
-async def _void_others(db: AsyncConnection, key: str) -> None:
-    """Nobody has an account yet, so the address in the payload is all there is to find them by."""
-    await db.execute(delete(single_use).where(unused_about(KIND, "key", key)))
 
 
 def read_invitation(link: Link) -> Invitation:
     """What a link invites to."""
-    payload = {name: value for name, value in link.payload.items() if name != "key"}
-    return msgspec.convert(payload, Invitation)
+    return msgspec.convert(link.payload, Invitation)

@@ -35,6 +35,12 @@ class Opened:
     form: Form = field(default_factory=lambda: Form({}, {}))
 
     @property
+    def ui_locales(self) -> tuple[str, ...]:
+        """The person's own language, which comes before the browser's."""
+        locale = self.holder.profile.get("locale") if self.holder else None
+        return (locale,) if isinstance(locale, str) else ()
+
+    @property
     def person(self) -> Person:
         """The person of a link that is always somebody's."""
         if self.holder is None:
@@ -115,7 +121,7 @@ async def read_posted(request: Request) -> Form:
 async def lock_active(db: AsyncConnection, person_id: bytes) -> bool:
     """Whether the account is active; it stays so until the transaction ends."""
     query = select(people.c.id).where(people.c.id == person_id, people.c.state == "active")
-    return (await db.execute(query.with_for_update())).first() is not None
+    return (await db.execute(query.with_for_update(key_share=True))).first() is not None
 
 
 def go_to(path: str) -> Response:

@@ -73,10 +73,11 @@ class NewPasswordPage:
         return services.pages.render(
             request,
             "recovery_new_password.html",
+            ui_locales=opened.ui_locales,
             status=400 if faults else 200,
             action=f"/recover/{request.path_params['token']}",
             form_token=self._door.token(opened.link),
             person=opened.person,
             min_length=services.settings.password_min_length,
-            faults=say_faults(services, services.pages.language_of(request), faults),
+            faults=say_faults(services, services.pages.language_of(request, opened.ui_locales), faults),
         )

@@ -23,6 +23,7 @@ class NotMePage:
         return self._services.pages.render(
             request,
             "recovery_not_me.html",
+            ui_locales=opened.ui_locales,
             action=f"/not-me/{request.path_params['token']}",
             form_token=self._door.token(opened.link),
             person=opened.person,

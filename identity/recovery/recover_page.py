@@ -20,6 +20,7 @@ from identity.signin.step_pages import wait_page
 
 PURPOSE = "recover"
 CODE_PURPOSE = "recover_code"
+_CODE_STATUS = {None: 200, "empty": 400, "refused": 403}
 
 
 class RecoverPage:
@@ -51,7 +52,7 @@ class RecoverPage:
             return self._form(request, browser, fault="empty")
         if (wait := await self._find_wait(request)) is not None:
             return wait
-        language, now = services.pages.language_of(request), services.clock()
+        language, now = services.pages.language_of(request, browser.ui_locales), services.clock()
         typed = typed[: MAX_TYPED_LENGTH + 1]
         await ask_way_back(services, typed, browser.digest, language=language, now=now, origin=origin_of(request))
         await answer_late(began, services.settings.refusal_deadline, 0)
@@ -103,14 +104,22 @@ class RecoverPage:
         await record_refusal(self._services, event)
 
     def _form(self, request: Request, browser: Browser, *, fault: str | None = None) -> Response:
-        token = browser_token(self._services, PURPOSE, browser)
-        status = 400 if fault else 200
-        return self._services.pages.render(request, "recovery_ask.html", status=status, form_token=token, fault=fault)
+        return self._services.pages.render(
+            request,
+            "recovery_ask.html",
+            status=400 if fault else 200,
+            ui_locales=browser.ui_locales,
+            form_token=browser_token(self._services, PURPOSE, browser),
+            fault=fault,
+        )
 
     def _code_form(self, request: Request, browser: Browser, *, fault: str | None = None) -> Response:
-        token = browser_token(self._services, CODE_PURPOSE, browser)
-        minutes = int(self._services.settings.recovery_ttl.total_seconds()) // 60
-        status = {None: 200, "empty": 400}.get(fault, 403)
         return self._services.pages.render(
-            request, "recovery_code.html", status=status, form_token=token, fault=fault, minutes=minutes
+            request,
+            "recovery_code.html",
+            status=_CODE_STATUS[fault],
+            ui_locales=browser.ui_locales,
+            form_token=browser_token(self._services, CODE_PURPOSE, browser),
+            fault=fault,
+            minutes=int(self._services.settings.recovery_ttl.total_seconds()) // 60,
         )

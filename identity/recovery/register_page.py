@@ -6,7 +6,7 @@ from datetime import datetime
 from starlette.requests import Request
 from starlette.responses import Response
 
-from audit.catalogue import REGISTRATION_ASKED
+from audit.catalogue import LINK_NOT_TAKEN, REGISTRATION_ASKED
 from audit.record import Event, Origin
 from identity.accounts import find_person_by_login
 from identity.mail.letter_values import Fact, LetterKind
@@ -17,6 +17,7 @@ from identity.recovery.browsers import Browser, browser_token, find_browser, han
 from identity.recovery.invitations import Invitation, make_invitation
 from identity.recovery.limits import may_send
 from identity.recovery.link_page import go_to, read_posted
+from identity.refusal_events import record_refusal
 from identity.services import Services, origin_of
 from identity.signin.address_limits import find_wait
 from identity.signin.slowing import answer_late
@@ -46,16 +47,19 @@ class RegisterPage:
             return self._closed(request)
         browser = await find_browser(services, request)
         if browser is None or not is_own(services, request, form, PURPOSE, browser):
+            await self._refuse(request, "foreign_form")
             return go_to("/register")
         typed = form.get("email", "").strip()
         try:
             address = normalise_email(typed)
         except InvalidName as invalid:
+            await self._refuse(request, "faulty_address")
             return self._form(request, browser, typed=typed, fault=invalid.fault.text)
         wait_s = await find_wait(services, request.scope.get("ostiary.address"))
         if wait_s is not None:
+            await self._refuse(request, "address_limit")
             return wait_page(services, request, 429, wait_s, None)
-        language = services.pages.language_of(request)
+        language = services.pages.language_of(request, browser.ui_locales)
         await self._ask(address, language=language, now=services.clock(), origin=origin_of(request))
         await answer_late(began, services.settings.refusal_deadline, 0)
         return go_to("/register/sent")
@@ -106,16 +110,26 @@ class RegisterPage:
         outcome = "success" if within else "denied"
         return Event(type=REGISTRATION_ASKED, actor="anonymous", outcome=outcome, origin=origin, data=data)
 
+    async def _refuse(self, request: Request, reason: str) -> None:
+        data = {"kind": PURPOSE, "reason": reason}
+        event = Event(
+            type=LINK_NOT_TAKEN, actor="anonymous", outcome="denied", origin=origin_of(request), data=data
+        )  # fmt: skip
+        await record_refusal(self._services, event)
+
     def _closed(self, request: Request) -> Response:
         return self._services.pages.error(request, 404, "Page not found", "There is nothing at this address.")
 
     def _form(self, request: Request, browser: Browser, *, typed: str = "", fault: str | None = None) -> Response:
         services = self._services
-        words = services.pages.translate(services.pages.language_of(request), fault) if fault else None
+        words = (
+            services.pages.translate(services.pages.language_of(request, browser.ui_locales), fault) if fault else None
+        )
         return services.pages.render(
             request,
             "recovery_register.html",
             status=400 if fault else 200,
+            ui_locales=browser.ui_locales,
             form_token=browser_token(services, PURPOSE, browser),
             email=typed,
             fault=words,

@@ -115,6 +115,7 @@ class ResetPage:
         return services.pages.render(
             request,
             "recovery_reset.html",
+            ui_locales=opened.ui_locales,
             status=status if faults else 200,
             action=f"/reset/{request.path_params['token']}",
             form_token=self._door.token(opened.link),
@@ -122,7 +123,7 @@ class ResetPage:
             chooses=payload["password"],
             removes=payload["factors"],
             min_length=services.settings.password_min_length,
-            faults=say_faults(services, services.pages.language_of(request), faults),
+            faults=say_faults(services, services.pages.language_of(request, opened.ui_locales), faults),
         )
 
 

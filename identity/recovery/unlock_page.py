@@ -34,6 +34,7 @@ class UnlockPage:
         return self._services.pages.render(
             request,
             "recovery_unlock.html",
+            ui_locales=opened.ui_locales,
             action=f"/unlock/{request.path_params['token']}",
             form_token=self._door.token(opened.link),
             person=opened.person,

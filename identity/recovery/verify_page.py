@@ -27,6 +27,7 @@ class VerifyPage:
         return services.pages.render(
             request,
             "recovery_verify.html",
+            ui_locales=opened.ui_locales,
             action=f"/verify/{request.path_params['token']}",
             form_token=self._door.token(opened.link),
             address=address,
@@ -59,4 +60,5 @@ class VerifyPage:
             409,
             "This address belongs to another account",
             "It was verified there first. Sign in to that account, or use another address for this one.",
+            ui_locales=opened.ui_locales,
         )

@@ -6,11 +6,11 @@ tabs take at once, happens once.
 
 # ruff: noqa: S608 - statements are put together from constants of this file; values travel as parameters
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import cast
 
 import msgspec
-from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 
@@ -19,7 +19,8 @@ from base.cookies import read_cookie
 from base.database import Database
 from base.ids import new_id
 from base.secret_values import COOKIE, digest, find_digest, new_secret
-from base.statements import Row, Statement
+from base.statements import Row, Statement, Value, insert_into
+from base.within import run, store
 from identity.services import Services
 from identity.tables import attempts
 from identity.values import AuthorizeRequest, Proof, SigninAttempt
@@ -35,16 +36,35 @@ _FIND_ATTEMPT = Statement(
     (f"SELECT {_FIELDS} FROM attempts WHERE digest = :digest AND finished_at IS NULL AND expires_at > :now",),
     f"SELECT n, {_FIELDS} FROM input JOIN attempts USING (digest) WHERE finished_at IS NULL AND expires_at > input.now",
 )
-_LOCK_ATTEMPT_SQLITE = text(_FIND_ATTEMPT.sqlite[0])
-_LOCK_ATTEMPT = text(_FIND_ATTEMPT.sqlite[0] + " FOR UPDATE")
+_LOCK_ATTEMPT = replace(_FIND_ATTEMPT, name="lock attempt", postgres=_FIND_ATTEMPT.postgres + " FOR UPDATE OF attempts")
+_STORE_ATTEMPT = insert_into(attempts)
 
-_SAVE_ATTEMPT = text(
-    """
-    UPDATE attempts SET digest = COALESCE(:digest, digest), person_id = :person_id, session_id = :session_id,
-        proofs = :proofs, decision = :decision, consented = :consented, put_off = :put_off, keep = :keep,
-        finished_at = :finished_at, version = version + 1
-    WHERE id = :id AND version = :version AND finished_at IS NULL RETURNING id
-    """
+_CHANGED = (
+    "person_id = {0}person_id, session_id = {0}session_id, proofs = {0}proofs, decision = {0}decision,"
+    " consented = {0}consented, put_off = {0}put_off, keep = {0}keep, finished_at = {0}finished_at"
+)
+_SAVE_ATTEMPT = Statement(
+    "save attempt",
+    (
+        ("id", "bytea"),
+        ("version", "integer"),
+        ("digest", "bytea"),
+        ("person_id", "bytea"),
+        ("session_id", "bytea"),
+        ("proofs", "text"),
+        ("decision", "text"),
+        ("consented", "boolean"),
+        ("put_off", "boolean"),
+        ("keep", "boolean"),
+        ("finished_at", "bigint"),
+    ),
+    (
+        f"UPDATE attempts SET digest = COALESCE(:digest, digest), {_CHANGED.format(':')}, version = version + 1"
+        " WHERE id = :id AND version = :version AND finished_at IS NULL RETURNING id",
+    ),
+    f"UPDATE attempts a SET digest = COALESCE(input.digest, a.digest), {_CHANGED.format('input.')},"
+    " version = a.version + 1 FROM input"
+    " WHERE a.id = input.id AND a.version = input.version AND a.finished_at IS NULL RETURNING n, a.id",
 )
 
 
@@ -63,20 +83,20 @@ def new_attempt(
 async def store_attempt(db: AsyncConnection, attempt: SigninAttempt) -> str:
     """Stores a new attempt and returns the flow cookie that the browser must keep."""
     cookie = new_secret(COOKIE)
-    request = None if attempt.request is None else msgspec.to_builtins(attempt.request)
-    await db.execute(
-        insert(attempts).values(
-            id=attempt.id,
-            digest=digest(cookie),
-            request=request,
-            proofs=[],
-            consented=False,
-            destination=attempt.destination,
-            created_at=attempt.created_at,
-            expires_at=attempt.expires_at,
-            version=attempt.version,
-        )
-    )
+    values: dict[str, Value] = {
+        "id": attempt.id,
+        "digest": digest(cookie),
+        "request": None if attempt.request is None else msgspec.json.encode(attempt.request).decode(),
+        "proofs": "[]",
+        "consented": False,
+        "destination": attempt.destination,
+        "put_off": False,
+        "keep": False,
+        "created_at": to_micros(attempt.created_at),
+        "expires_at": to_micros(attempt.expires_at),
+        "version": attempt.version,
+    }
+    await store(db, _STORE_ATTEMPT, [tuple(values.get(column) for column in _STORE_ATTEMPT.columns)])
     return cookie
 
 
@@ -95,9 +115,8 @@ async def lock_attempt(db: AsyncConnection, flow_digest: bytes | None, *, now: d
     """
     if flow_digest is None:
         return None
-    query = _LOCK_ATTEMPT_SQLITE if db.dialect.name == "sqlite" else _LOCK_ATTEMPT
-    row = (await db.execute(query, {"digest": flow_digest, "now": to_micros(now)})).first()
-    return None if row is None else _attempt_of(tuple(row))
+    row = await run(db, _LOCK_ATTEMPT, (flow_digest, to_micros(now)))
+    return None if row is None else _attempt_of(row)
 
 
 def _attempt_of(row: Row) -> SigninAttempt:
@@ -127,17 +146,17 @@ async def save_attempt(db: AsyncConnection, attempt: SigninAttempt, *, flow_cook
     With `flow_cookie` the attempt goes on under a new cookie, and the old one leads nowhere.
     """
     decision = None if attempt.decision is None else msgspec.json.encode(attempt.decision).decode()
-    values = {
-        "id": attempt.id,
-        "version": attempt.version,
-        "digest": None if flow_cookie is None else digest(flow_cookie),
-        "person_id": attempt.person_id,
-        "session_id": attempt.session_id,
-        "proofs": msgspec.json.encode(attempt.proofs).decode(),
-        "decision": decision,
-        "consented": attempt.consented,
-        "put_off": attempt.put_off,
-        "keep": attempt.keep,
-        "finished_at": None if attempt.finished_at is None else to_micros(attempt.finished_at),
-    }
-    return (await db.execute(_SAVE_ATTEMPT, values)).first() is not None
+    params: Row = (
+        attempt.id,
+        attempt.version,
+        None if flow_cookie is None else digest(flow_cookie),
+        attempt.person_id,
+        attempt.session_id,
+        msgspec.json.encode(attempt.proofs).decode(),
+        decision,
+        attempt.consented,
+        attempt.put_off,
+        attempt.keep,
+        None if attempt.finished_at is None else to_micros(attempt.finished_at),
+    )
+    return await run(db, _SAVE_ATTEMPT, params) is not None

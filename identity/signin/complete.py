@@ -3,31 +3,29 @@
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 
 from audit.record import Origin
+from base.statements import Statement
+from base.within import run
 from identity import lockout, passwords
 from identity.services import Services
 from identity.signin.attempt import lock_attempt
 from identity.signin.flow import Turn
 from identity.signin.password_step import Claimed, ProvenPassword
 from identity.signin.proving import add_proof
-from identity.tables import credentials, people
 from identity.values import Proof
 
-# Put together once: every sign-in asks it.
-_UNCHANGED = (
-    select(people.c.id)
-    .join(credentials, credentials.c.person_id == people.c.id)
-    .where(
-        people.c.id == bindparam("person"),
-        people.c.state == "active",
-        credentials.c.kind == "password",
-        credentials.c.hash == bindparam("password_hash"),
-    )
-    .with_for_update(read=True)
+_UNCHANGED = Statement(
+    "is the password unchanged",
+    (("person", "bytea"), ("hash", "text")),
+    (
+        "SELECT p.id FROM people p JOIN credentials c ON c.person_id = p.id"
+        " WHERE p.id = :person AND p.state = 'active' AND c.kind = 'password' AND c.hash = :hash",
+    ),
+    "SELECT n, p.id FROM input JOIN people p ON p.id = input.person JOIN credentials c ON c.person_id = p.id"
+    " WHERE p.state = 'active' AND c.kind = 'password' AND c.hash = input.hash FOR SHARE OF p, c",
 )
 
 
@@ -56,8 +54,7 @@ async def complete_signin(
 
 async def _is_unchanged(db: AsyncConnection, person: Claimed) -> bool:
     """Whether the account is still active and has still the same password: both may have changed during the hash."""
-    values = {"person": person.standing.id, "password_hash": person.password_hash}
-    return (await db.execute(_UNCHANGED, values)).first() is not None
+    return await run(db, _UNCHANGED, (person.id, person.password_hash)) is not None
 
 
 async def _settle_password(

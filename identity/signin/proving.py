@@ -5,15 +5,19 @@ A session begins only when the policy has nothing left to demand; until then the
 
 from dataclasses import replace
 from datetime import datetime
+from typing import cast
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 
 from audit.catalogue import LOGIN_BEGUN, LOGIN_SUCCEEDED, MFA_SUCCEEDED, EventType
 from audit.record import Event, Origin
+from base.clock import to_micros
 from base.ids import PERSON, show_id
 from base.secret_values import COOKIE, new_secret
+from base.statements import Statement
+from base.within import run
 from identity import revocation
 from identity.devices import SeenDevice, remember_device, see_device
 from identity.mail.letter_values import Notice
@@ -29,11 +33,12 @@ from identity.tables import people
 from identity.values import LiveSession, Proof, SigninAttempt, Standing
 from policy.values import Decision, Effect
 
-# Put together once: every proof asks it. Whoever revokes everything of the person writes this row, too.
-_VALID = (
-    select(people.c.not_before)
-    .where(people.c.id == bindparam("person"), people.c.state == "active")
-    .with_for_update(read=True)
+# Whoever revokes everything of the person writes this row, too.
+_VALID_FROM = Statement(
+    "from when on proofs count",
+    (("person", "bytea"),),
+    ("SELECT not_before FROM people WHERE id = :person AND state = 'active'",),
+    "SELECT n, not_before FROM input JOIN people p ON p.id = input.person WHERE state = 'active' FOR SHARE OF p",
 )
 
 
@@ -106,10 +111,11 @@ def _with_proof(
 
 
 async def _is_valid(db: AsyncConnection, attempt: SigninAttempt, standing: Standing) -> bool:
-    row = (await db.execute(_VALID, {"person": standing.id})).first()
+    row = await run(db, _VALID_FROM, (standing.id,))
     if row is None:
         return False
-    return row.not_before is None or all(proof.at >= row.not_before for proof in attempt.proofs)
+    not_before = cast(int | None, row[0])
+    return not_before is None or all(to_micros(proof.at) >= not_before for proof in attempt.proofs)
 
 
 def _is_pending(decision: Decision) -> bool:

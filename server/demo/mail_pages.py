@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 from base.ids import parse_id, show_id
 from identity.mail import outbox
 from identity.mail.letter_values import LINKS
-from identity.mail.letters import LetterWriter
+from identity.mail.letters import LetterWriter, show_instant
 from identity.services import Services
 
 LETTER = "let_"
@@ -35,7 +35,7 @@ class MailPages:
         services = self._services
         async with services.database.reading() as db:
             kept = await outbox.list_kept(db, services.sealer, limit=SHOWN)
-        writer = self._writer()
+        writer, language = self._writer(), services.pages.language_of(request)
         rows = [
             {
                 "id": show_id(LETTER, each.id),
@@ -43,7 +43,7 @@ class MailPages:
                 "kind": each.letter.kind,
                 "language": each.letter.language,
                 "subject": writer.write(each.letter).subject,
-                "at": each.created_at,
+                "at": show_instant(each.created_at, language=language),
             }
             for each in kept
         ]
@@ -64,7 +64,7 @@ class MailPages:
             "demo_letter.html",
             letter=kept.letter,
             written=self._writer().write(kept.letter),
-            at=kept.created_at,
+            at=show_instant(kept.created_at, language=services.pages.language_of(request)),
             links={name: kept.letter.facts[name] for name in LINKS if name in kept.letter.facts},
         )
 

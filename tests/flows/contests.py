@@ -12,9 +12,15 @@ import httpx2
 from sqlalchemy import func, select
 
 from audit.tables import events
+from identity.mail.letter_values import Notice
 from identity.person_values import Person
 from identity.setup import make_link
+from identity.signin.paths import PROVING
+from tests.flows.link_ways import make_links, make_notice_link, make_verify_link
+from tests.flows.passkey_ways import answer_by_passkey, send_again
 from tests.forms_browser import FormsBrowser
+from tests.identity.factors.steps import give_app, give_codes, to_second_step
+from tests.identity.mail.letters_read import letters
 from tests.world import ISSUER, PASSWORD, CreatedClient, World
 
 Shot = Callable[[World], Awaitable[httpx2.Response]]
@@ -156,13 +162,7 @@ async def signin_step(world: World) -> Contest:
     async with world.browser() as http:
         page = await FormsBrowser(http, ISSUER).open(world.authorize_url(client))
         form = {**page.form("username", "password").fields, "username": person.username or "", "password": PASSWORD}
-        cookies = dict(http.cookies.items())
-
-    async def fire(at: World) -> httpx2.Response:
-        async with at.browser() as other:
-            for name, value in cookies.items():
-                other.cookies.set(name, value, domain="id.example.com")
-            return await other.post("/signin", data=form)
+        fire = send_again(http, "/signin", form)
 
     async def check(at: World, answers: list[httpx2.Response]) -> None:
         assert {answer.status_code for answer in answers} <= {303, 400, 403, 503}
@@ -213,12 +213,184 @@ async def revocation(world: World) -> Contest:
     return Contest(fire, is_ok, range(1, 1000), check)
 
 
+async def link_form(
+    world: World, path: str, fields: Callable[[], Mapping[str, str]], expected: Mapping[str, int]
+) -> Contest:
+    """A link's form, sent by many browsers: one is let through, and the events are those of one."""
+    async with world.browser() as http:
+        page = await FormsBrowser(http, ISSUER).open(path)
+    token = page.form("form_token").fields["form_token"]
+    tally = await Tally.take(world, *expected)
+
+    async def fire(at: World) -> httpx2.Response:
+        async with at.browser() as http:
+            return await http.post(path, data={"form_token": token, **fields()})
+
+    async def check(at: World, answers: list[httpx2.Response]) -> None:
+        assert {answer.status_code for answer in answers} <= {303, 404, 503}
+        assert await tally.gained(at) == expected
+
+    return Contest(fire, lambda answer: answer.status_code == 303, range(1, 2), check)
+
+
+def a_new_password() -> Mapping[str, str]:
+    """Another one each time: the winner's alone may be kept."""
+    chosen = f"wet slate and lanterns {secrets.token_hex(4)}"
+    return {"password": chosen, "password_repeat": chosen}
+
+
+async def recover_link(world: World) -> Contest:
+    """I1, S27: one new password a link."""
+    path = (await make_links(world, await somebody(world))).recovery
+    return await link_form(world, path, a_new_password, {"recovery.completed": 1, "password.set": 1})
+
+
+async def reset_link(world: World) -> Contest:
+    """I1, S29: one reset a link."""
+    path = (await make_links(world, await somebody(world))).reset
+    return await link_form(world, path, a_new_password, {"recovery.completed": 1, "password.set": 1})
+
+
+async def invite_link(world: World) -> Contest:
+    """I1: one account a link, and one session."""
+    path = (await make_links(world, await somebody(world))).invite
+
+    def fields() -> Mapping[str, str]:
+        return {"username": f"grace{secrets.token_hex(4)}", **a_new_password()}
+
+    return await link_form(world, path, fields, {"admin.person_created": 1, "session.started": 1})
+
+
+async def verify_link(world: World) -> Contest:
+    """I1: an address is verified once."""
+    path = await make_verify_link(world, await somebody(world))
+    return await link_form(world, path, dict, {"admin.email_verified": 1})
+
+
+async def not_me_link(world: World) -> Contest:
+    """I1: everything is ended once, and one link to a new password is given."""
+    path = await make_notice_link(world, await somebody(world), Notice.PASSWORD_CHANGED, "not_me")
+    return await link_form(world, path, dict, {"recovery.not_me": 1, "password.cleared": 1})
+
+
+async def unlock_link(world: World) -> Contest:
+    """I1, S24: one browser gets past the closed door."""
+    path = await make_notice_link(world, await somebody(world), Notice.LOCKED, "unlock")
+    return await link_form(world, path, dict, {"lockout.passed": 1, "device.added": 1})
+
+
+async def one_address_for_many(world: World) -> Contest:
+    """Of many accounts that claim an address one gets it, each by a link of its own."""
+    paths = [await make_verify_link(world, await somebody(world), "shared@example.net") for _ in range(16)]
+    forms = []
+    async with world.browser() as http:
+        for path in paths:
+            page = await FormsBrowser(http, ISSUER).open(path)
+            forms.append((path, page.form("form_token").fields["form_token"]))
+    tally = await Tally.take(world, "admin.email_verified")
+
+    async def fire(at: World) -> httpx2.Response:
+        path, token = forms.pop()
+        async with at.browser() as http:
+            return await http.post(path, data={"form_token": token})
+
+    async def check(at: World, answers: list[httpx2.Response]) -> None:
+        assert {answer.status_code for answer in answers} == {303, 409}
+        assert await tally.gained(at) == {"admin.email_verified": 1}
+
+    return Contest(fire, lambda answer: answer.status_code == 303, range(1, 2), check)
+
+
+async def recovery_code(world: World) -> Contest:
+    """I1: the code of a letter is exchanged once."""
+    person = await somebody(world)
+    async with world.browser() as http:
+        browser = FormsBrowser(http, ISSUER)
+        page = await browser.open("/recover")
+        page = await browser.submit(page, page.form("username"), username=person.username or "")
+        form = {**page.form("code").fields, "code": (await letters(world, "recover"))[-1].code}
+        cookies = dict(http.cookies.items())
+
+    async def fire(at: World) -> httpx2.Response:
+        async with at.browser() as other:
+            for name, value in cookies.items():
+                other.cookies.set(name, value, domain="id.example.com")
+            return await other.post("/recover/code", data=form)
+
+    async def check(at: World, answers: list[httpx2.Response]) -> None:
+        assert {answer.status_code for answer in answers} <= {303, 403}
+
+    return Contest(fire, lambda answer: answer.status_code == 303, range(1, 2), check)
+
+
+async def _code_contest(world: World, method: str) -> Contest:
+    """One browser's second step, at both processes at once."""
+    client, person = await world.client(), await somebody(world)
+    app = await give_app(world, person)
+    codes = await give_codes(world, person)
+    tally = await Tally.take(world, "token.code_issued", "session.started", "mfa.succeeded", "backup_code.used")
+    async with world.browser() as http:
+        page = await to_second_step(world, http, world.authorize_url(client), person.username or "")
+        page = await FormsBrowser(http, ISSUER).open(PROVING[method])
+        form = {**page.form("code").fields, "code": codes[0] if method == "backup_code" else app.code()}
+        cookies = dict(http.cookies.items())
+
+    async def fire(at: World) -> httpx2.Response:
+        async with at.browser() as other:
+            for name, value in cookies.items():
+                other.cookies.set(name, value, domain="id.example.com")
+            return await other.post(PROVING[method], data=form)
+
+    async def check(at: World, answers: list[httpx2.Response]) -> None:
+        assert {answer.status_code for answer in answers} <= {303, 400, 403, 503}
+        used = 1 if method == "backup_code" else 0
+        expected = {"token.code_issued": 1, "session.started": 1, "mfa.succeeded": 1, "backup_code.used": used}
+        assert await tally.gained(at) == expected
+
+    def has_won(answer: httpx2.Response) -> bool:
+        return answer.status_code == 303 and "code=" in answer.headers["location"]
+
+    return Contest(fire, has_won, range(1, 2), check)
+
+
+async def totp_step(world: World) -> Contest:
+    """S25: a code of an app, in one sign-in."""
+    return await _code_contest(world, "totp")
+
+
+async def backup_code(world: World) -> Contest:
+    """S26: a backup code, in one sign-in."""
+    return await _code_contest(world, "backup_code")
+
+
+async def passkey_answer(world: World) -> Contest:
+    """S17: a challenge is answered once, whoever sends the same answer."""
+    fire = await answer_by_passkey(world, await somebody(world), await world.client())
+    tally = await Tally.take(world, "token.code_issued", "session.started")
+
+    async def check(at: World, answers: list[httpx2.Response]) -> None:
+        assert await tally.gained(at) == {"token.code_issued": 1, "session.started": 1}
+
+    return Contest(fire, lambda answer: "code=" in answer.headers.get("location", ""), range(1, 2), check)
+
+
 CONTESTS: Mapping[str, Callable[[World], Awaitable[Contest]]] = {
     "authorization code": authorization_code,
     "refresh token": refresh_token,
     "spent refresh token": spent_refresh_token,
     "setup link": setup_link,
+    "recover link": recover_link,
+    "reset link": reset_link,
+    "invite link": invite_link,
+    "verify link": verify_link,
+    "not-me link": not_me_link,
+    "unlock link": unlock_link,
+    "one address for many": one_address_for_many,
+    "recovery code": recovery_code,
     "sign-in step": signin_step,
     "consent answer": consent_answer,
     "revocation": revocation,
+    "passkey answer": passkey_answer,
+    "totp step": totp_step,
+    "backup code": backup_code,
 }

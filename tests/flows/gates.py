@@ -16,6 +16,8 @@ from identity.setup import make_link
 from identity.values import PersonState
 from policy.decide import decide
 from policy.values import Decision, Effect, SigninFacts
+from tests.flows.link_ways import LinkPaths, choose_and_sign_in, join, make_links
+from tests.flows.passkey_ways import sign_in_by_passkey
 from tests.forms_browser import FormsBrowser, Page
 from tests.world import ISSUER, PASSWORD, Answer, CreatedClient, World
 
@@ -34,6 +36,7 @@ class Entrant:
     code: Answer
     setup_path: str
     consent_page: Page
+    links: LinkPaths
 
 
 async def prepare(world: World, http: httpx2.AsyncClient) -> Entrant:
@@ -50,7 +53,8 @@ async def prepare(world: World, http: httpx2.AsyncClient) -> Entrant:
         link = await make_link(db, world.services, now=world.clock(), actor="cli")
     waiting = await browser.open(world.authorize_url(client, scope="openid email"))
     path = link.removeprefix(ISSUER)
-    return Entrant(person, client, service, http, tokens["refresh_token"], code, path, waiting)
+    links = await make_links(world, person)
+    return Entrant(person, client, service, http, tokens["refresh_token"], code, path, waiting, links)
 
 
 Way = Callable[[World, Entrant], Awaitable[bool]]
@@ -63,6 +67,10 @@ async def by_password(world: World, entrant: Entrant) -> bool:
         if not page.forms:
             return False
         return "code" in (await browser.sign_in(page, "ada", PASSWORD)).params
+
+
+async def by_passkey(world: World, entrant: Entrant) -> bool:
+    return await sign_in_by_passkey(world, entrant.person, entrant.client, address=ADDRESS)
 
 
 async def by_session(world: World, entrant: Entrant) -> bool:
@@ -95,6 +103,18 @@ async def by_setup_link(world: World, entrant: Entrant) -> bool:
         form = page.form("password_repeat")
         done = await browser.submit(page, form, **names, password=PASSWORD, password_repeat=PASSWORD)
         return done.status == 200 and "You are signed in" in done.text
+
+
+async def by_recovery_link(world: World, entrant: Entrant) -> bool:
+    return await choose_and_sign_in(world, entrant.links.recovery, entrant.client, address=ADDRESS)
+
+
+async def by_reset_link(world: World, entrant: Entrant) -> bool:
+    return await choose_and_sign_in(world, entrant.links.reset, entrant.client, address=ADDRESS)
+
+
+async def by_invite_link(world: World, entrant: Entrant) -> bool:
+    return await join(world, entrant.links.invite, address=ADDRESS)
 
 
 Gate = Callable[[World, Entrant], Awaitable[None]]
@@ -163,12 +183,16 @@ async def policy_denies(world: World, _entrant: Entrant) -> None:
 
 WAYS: Mapping[str, Way] = {
     "password": by_password,
+    "passkey": by_passkey,
     "session": by_session,
     "consent": by_consent,
     "code": by_code,
     "refresh token": by_refresh_token,
     "client credentials": by_client_credentials,
     "setup link": by_setup_link,
+    "recovery link": by_recovery_link,
+    "reset link": by_reset_link,
+    "invite link": by_invite_link,
 }
 GATES: Mapping[str, Gate] = {
     "lockout": lockout,

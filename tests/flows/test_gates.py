@@ -21,6 +21,8 @@ CLOSED, OPEN = False, True
 # In the order of GATES: lockout, suspended, disabled, deleted, consent, client, address, policy.
 MATRIX = {
     "password": (CLOSED, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED),
+    # A signature cannot be guessed, and nobody may keep its owner out by guessing something else (S24, decision 10).
+    "passkey": (OPEN, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED),
     # Lockout and address limits gate proofs and end no session (S18).
     "session": (OPEN, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED, OPEN, CLOSED),
     # The question itself asks for consent, so an earlier withdrawal does not forbid a new answer.
@@ -31,22 +33,62 @@ MATRIX = {
     "client credentials": (OPEN, OPEN, OPEN, OPEN, OPEN, CLOSED, OPEN, OPEN),
     # It makes the first administrator: no person, no client yet. Whom the policy denies has an account and no session.
     "setup link": (OPEN, OPEN, OPEN, OPEN, OPEN, OPEN, OPEN, CLOSED),
+    # They lead to a new password and signing in with it: past a door that somebody's failures closed (S24), and past
+    # nothing else.
+    "recovery link": (OPEN, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED),
+    "reset link": (OPEN, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED),
+    # As the setup link, it makes an account of its own.
+    "invite link": (OPEN, OPEN, OPEN, OPEN, OPEN, OPEN, OPEN, CLOSED),
 }
 CELLS = [(way, gate, MATRIX[way][column]) for way in MATRIX for column, gate in enumerate(GATES)]
 
+OWN_PAGES = "lets nobody in: a person who is signed in, at their own pages (tests/identity/account)"
 # Every route: the way in that it belongs to, or why it is none.
 ROUTES = {
     "/oauth/authorize": "session",
     "/oauth/token": "code, refresh token, client credentials",
     "/signin": "password",
     "/consent": "consent",
+    "/signin/passkey": "passkey",
+    "/signin/passkey/options": "lets nobody in: a challenge, the same for everybody",
+    "/enrol/passkey": "lets nobody in by itself: adds a factor within a sign-in or a session (identity/factors tests)",
+    "/enrol/passkey/options": "lets nobody in: a challenge for adding one",
+    "/signin/totp": "a second step: tests/flows/test_factor_gates.py",
+    "/signin/backup-code": "a second step: tests/flows/test_factor_gates.py",
+    "/signin/mail-code": "a second step: tests/flows/test_factor_gates.py",
     "/enrol": "lets nobody in: a choice within a sign-in, or putting it off where there is a session already",
+    "/enrol/totp": "lets nobody in by itself: adds a factor within a sign-in or a session (identity/factors tests)",
+    "/enrol/backup-codes": "lets nobody in: makes backup codes within a session",
+    "/enrol/backup-codes/download": "lets nobody in: the codes of a moment ago as a file",
     "/setup/{token}": "setup link",
+    "/recover": "lets nobody in: asks for a letter (tests/identity/recovery/test_forgotten_password.py)",
+    "/recover/code": "recovery link",
+    "/recover/{token}": "recovery link",
+    "/recover/done": "lets nobody in: says that it worked",
+    "/reset/{token}": "reset link",
+    "/reset/done": "lets nobody in: says that it worked",
+    "/invite/{token}": "invite link",
+    "/register": "lets nobody in: asks for a letter with an invite link",
+    "/register/sent": "lets nobody in: says that a letter is on its way",
+    "/unlock/{token}": "lets nobody in: counts a browser's failures apart (tests/identity/recovery/test_unlock.py)",
+    "/verify/{token}": "lets nobody in: verifies a mail address (tests/identity/recovery/test_emails.py)",
+    "/verify/done": "lets nobody in: says that it worked",
+    "/not-me/{token}": "lets nobody in: ends everything, then recovery link",
     "/oauth/logout": "lets nobody in: it ends a session",
     "/oauth/userinfo": "lets nobody in: reads for a token that another way gave (tests/oauth/test_ended_access.py)",
     "/oauth/introspect": "lets nobody in: reads for an authenticated client (tests/oauth/test_ended_access.py)",
     "/oauth/revoke": "lets nobody in: ends tokens",
     "/": "lets nobody in: shows who is signed in",
+    "/account": OWN_PAGES,
+    "/account/profile": OWN_PAGES,
+    "/account/profile/emails": OWN_PAGES,
+    "/account/security": OWN_PAGES,
+    "/account/security/password": OWN_PAGES,
+    "/account/sessions": OWN_PAGES,
+    "/account/activity": OWN_PAGES,
+    "/account/apps": OWN_PAGES,
+    "/account/data": OWN_PAGES,
+    "/account/delete": OWN_PAGES,
     "/static/{name}": "public",
     "/.well-known/openid-configuration": "public",
     "/.well-known/oauth-authorization-server": "public",

@@ -240,6 +240,8 @@ async def test_keeping_somebody_signed_in_is_a_setting_and_a_wish(database_url: 
                 world.clock.move(days=9)
                 home = await http.get("/")
                 assert ("You are signed in" in home.text) is keeps
+                world.clock.move(days=11)
+                assert "You are signed in" not in (await http.get("/")).text
 
 
 async def test_required_second_factors_are_put_off_only_for_a_while(database_url: str, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-DJANGO_PASSWORD = "kırmızı tren 42"  # noqa: S105
+DJANGO_PASSWORD = "kırmızı tren 42"
 # Written by make_password() of Django 5.2.19 with its own settings, one a hasher.
 DJANGO = {
     "pbkdf2_sha256": "pbkdf2_sha256$1000000$JvW0tZXoxASmwFEzqmK1DQ$5lp5P9bgHBcbvyLZcLI0oLMfeSq+NZ7krJJWTVDXLrY=",

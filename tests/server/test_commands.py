@@ -4,54 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from server.cli import COMMANDS, main
+from tests.server.command_line import CommandLine
 
 PASSWORD = "a quiet harbour at dusk 7"
-
-
-class CommandLine:
-    """Runs commands on one deployment."""
-
-    def __init__(self, environ: dict[str, str]) -> None:
-        self._environ = environ
-
-    def run(self, *args: str, stdin: str = "") -> Result:
-        """One command, whatever becomes of it."""
-        return CliRunner().invoke(main, list(args), input=stdin, env=self._environ)
-
-    def json(self, *args: str, stdin: str = "") -> dict[str, object]:
-        """The one document that a command that succeeds prints with --json."""
-        result = self.run(*args, "--json", stdin=stdin)
-        assert result.exit_code == 0, result.output
-        document: dict[str, object] = json.loads(result.stdout)
-        return document
-
-    def events(self) -> list[dict[str, object]]:
-        """Everything that happened."""
-        result = self.run("audit", "export", "--json")
-        assert result.exit_code == 0, result.output
-        found: list[dict[str, object]] = json.loads(result.stdout)
-        return found
-
-    def names(self) -> list[object]:
-        """The names of the events, without those of a first start."""
-        return [event["name"] for event in self.events() if event["actor"] == "cli"]
-
-
-@pytest.fixture
-def cli(database_url: str, tmp_path: Path) -> CommandLine:
-    """The commands on a fresh database of each kind."""
-    key = "MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0dXY="
-    return CommandLine(
-        {
-            "OSTIARY_DATA_DIR": str(tmp_path / "var"),
-            "OSTIARY_DATABASE_URL": database_url,
-            "OSTIARY_MASTER_KEY": key,
-            "OSTIARY_SECRETS_DIR": str(tmp_path / "none"),
-        }
-    )
 
 
 def test_a_user_is_made_found_closed_and_opened_again(cli: CommandLine) -> None:
@@ -134,7 +92,7 @@ def test_bytes_that_are_no_text_are_a_wrong_usage(cli: CommandLine, args: tuple[
 
 def test_a_password_that_is_no_text_is_a_wrong_usage(cli: CommandLine) -> None:
     asked = ["user", "create", "--username", "ada", "--password-stdin"]
-    result = CliRunner().invoke(main, asked, input=b"\xff" * 20, env=cli._environ)
+    result = CliRunner().invoke(main, asked, input=b"\xff" * 20, env=cli.environ)
     assert (result.exit_code, "expected a password in UTF-8" in result.stderr) == (2, True)
 
 
@@ -148,7 +106,7 @@ def test_an_unreachable_database_has_exit_code_3(cli: CommandLine, tmp_path: Pat
     from tests.services import free_port
 
     away = {"OSTIARY_DATABASE_URL": f"postgresql://nobody@127.0.0.1:{free_port()}/none"}
-    result = CliRunner().invoke(main, ["user", "list", "--json"], env={**cli._environ, **away})
+    result = CliRunner().invoke(main, ["user", "list", "--json"], env={**cli.environ, **away})
     assert result.exit_code == 3, result.output
     assert "the database did not answer" in result.stderr
     assert result.stderr.count("\n") == 1, "the driver's own words come in several lines"
@@ -244,7 +202,7 @@ def test_every_setting_is_in_the_schema(cli: CommandLine) -> None:
 
 
 def test_a_refused_setting_is_told_by_every_command(cli: CommandLine) -> None:
-    result = CliRunner().invoke(main, ["user", "list"], env={**cli._environ, "OSTIARY_PROFILE": "pci"})
+    result = CliRunner().invoke(main, ["user", "list"], env={**cli.environ, "OSTIARY_PROFILE": "pci"})
     assert (result.exit_code, "OSTIARY_PROFILE: the profile pci does not work yet" in result.stderr) == (1, True)
 
 

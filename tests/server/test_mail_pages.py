@@ -7,9 +7,12 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from babel.messages.pofile import read_po
+from jinja2.ext import babel_extract
 from sqlalchemy import select
 from starlette.routing import Router
 
+import server.demo
 from audit.record import Origin
 from base.tables import outbox
 from identity.mail.letter_values import Notice
@@ -109,3 +112,18 @@ async def test_a_letter_that_a_mail_server_took_is_not_listed(local: World) -> N
         await db.execute(outbox.update().values(sealed=None, sent_at=local.clock()))
     async with reader(local) as browser:
         assert "There are none yet." in words_of(await browser.get("/demo/mail"))
+
+
+def test_everything_that_the_demo_says_is_translated_to_turkish() -> None:
+    room = Path(str(server.demo.__file__)).parent
+    with (room / "locale" / "tr.po").open("rb") as source:
+        told = {str(message.id): message for message in read_po(source)}
+    said = {"The demo could not go on"}
+    for path in sorted((room / "templates").iterdir()):
+        with path.open("rb") as source:
+            options = {"trimmed": "true", "newstyle_gettext": "true"}
+            for _, _, message, _ in babel_extract(source, ("_", "gettext", "ngettext"), (), options):
+                said.add(str(message[0] if isinstance(message, tuple) else message))
+    assert said == set(told) - {""}
+    assert [key for key, message in told.items() if not message.string] == []
+    assert [key for key, message in told.items() if list(message.check())] == []

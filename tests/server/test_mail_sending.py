@@ -19,7 +19,8 @@ from base.tables import outbox
 from identity.mail import outbox as letters_out
 from identity.mail.letter_values import Fact, LetterKind, Notice
 from identity.mail.notices import notify, send_letter
-from server.mail_sending import MailSending, MailServer
+from server.mail_sending import MailSending, MailServer, find_server, make_sending
+from server.settings import Settings, load_settings
 from tests.identity.mail.letters_read import letters
 from tests.smtp_server import SmtpServer
 from tests.world import ISSUER, MovableClock, World, open_world
@@ -94,21 +95,22 @@ async def test_a_letter_arrives_as_it_was_promised_and_its_words_are_forgotten(m
     assert await failures(mail_world) == []
 
 
-async def test_two_processes_that_race_send_each_letter_once(database_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [1, 12])
+async def test_two_processes_that_race_send_each_letter_once(database_url: str, tmp_path: Path, count: int) -> None:
     """F14"""
     clock = MovableClock()
     async with (
         open_world(database_url, tmp_path, clock=clock) as first,
         open_world(database_url, tmp_path, clock=clock) as second,
-        SmtpServer(delay_s=0.005).running() as server,
+        SmtpServer(delay_s=0.01).running() as server,
     ):
         worlds = [with_mail(first), with_mail(second)]
-        addresses = [f"person{number}@example.com" for number in range(12)]
+        addresses = [f"person{number}@example.com" for number in range(count)]
         await ask(worlds[0], *addresses)
-        senders = [MailSending(world.services, to(server)) for world in worlds]
+        senders = [MailSending(world.services, to(server)) for world in worlds * 3]
         await asyncio.gather(*(sending.send_due() for sending in senders))
         assert sorted(letter.to for letter in server.arrived) == sorted(addresses)
-        assert await rows(worlds[0]) == [(False, 1, True, False)] * 12
+        assert await rows(worlds[0]) == [(False, 1, True, False)] * count
 
 
 async def test_a_claimed_letter_is_nobody_elses_until_the_lease_ends(mail_world: World) -> None:
@@ -346,3 +348,16 @@ async def test_a_wrong_password_is_told_without_the_password(
         await MailSending(mail_world.services, known).send_due()
     assert "it refused the user or password (535)" in caplog.text
     assert "canary" not in caplog.text + repr(known)
+
+
+async def test_the_settings_say_where_letters_go_and_who_they_come_from(world: World) -> None:
+    def settings(**parts: str) -> Settings:
+        return load_settings(environ={f"OSTIARY_{name.upper()}": value for name, value in parts.items()}).settings
+
+    url = "smtps://ostiary:canary@mail.example.com"
+    known = find_server(settings(smtp_url=url, mail__sender="id@example.com", service_name="Example"))
+    assert known is not None
+    assert (str(known.address), known.sender) == ("mail.example.com:465", Sender("Example", "id@example.com"))
+    assert "canary" not in repr(known)
+    assert make_sending(settings(demo="off"), world.services) is None, "then no letter is ever promised"
+    assert make_sending(settings(demo="on"), world.services) is not None

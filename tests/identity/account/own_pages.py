@@ -38,7 +38,8 @@ class Own:
         page = await self.get(path)
         assert page.status_code == 200, page.text
         # The first one is of the form that signs out.
-        return re.findall(r'name="form_token" value="([^"]+)"', page.text)[-1]
+        tokens: list[str] = re.findall(r'name="form_token" value="([^"]+)"', page.text)
+        return tokens[-1]
 
     async def send(self, path: str = "", *, to: str | None = None, **fields: str) -> httpx2.Response:
         """The answer to a form of the page at `path`, sent there or `to` somewhere else."""

@@ -11,7 +11,7 @@ from tests.world import World
 pytestmark = pytest.mark.anyio
 
 PATHS = ("", "/profile", "/security", "/sessions", "/activity", "/apps", "/data", "/delete")
-FORMS = (
+FORMS: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("", "", {}),
     ("/profile", "/profile", {"name": "Mallory"}),
     ("/profile", "/profile/emails", {"action": "add", "email": "mallory@example.com"}),

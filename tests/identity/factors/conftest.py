@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from identity.services import Services
+from tests.identity.factors.steps import begin_a_step
 from tests.world import World, open_world
 
 
@@ -14,7 +15,7 @@ from tests.world import World, open_world
 async def world(database_url: str, tmp_path: Path) -> AsyncIterator[World]:
     """A deployment on SQLite, and one on PostgreSQL, that takes mailed codes."""
     async with open_world(database_url, tmp_path, refusal_deadline=timedelta(), mfa__mail_code="true") as opened:
-        yield opened
+        yield begin_a_step(opened)
 
 
 @pytest.fixture

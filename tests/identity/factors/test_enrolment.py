@@ -19,7 +19,16 @@ from identity.person_values import Person
 from policy.decide import decide
 from policy.values import Decision, SigninFacts, SigninRules
 from tests.forms_browser import FormsBrowser, Page
-from tests.identity.factors.steps import App, codes_in, count_sessions, give_app, key_in, send_code, to_second_step
+from tests.identity.factors.steps import (
+    App,
+    begin_a_step,
+    codes_in,
+    count_sessions,
+    give_app,
+    key_in,
+    send_code,
+    to_second_step,
+)
 from tests.identity.forms import words_of
 from tests.oauth.tokens_read import claims_of
 from tests.world import ISSUER, Answer, World, open_world
@@ -37,7 +46,7 @@ async def strict(database_url: str, tmp_path: Path) -> AsyncIterator[World]:
     """A deployment where a second factor cannot be put off."""
     opened = open_world(database_url, tmp_path, policy=demanding, refusal_deadline=timedelta(), mfa__grace_days="0")
     async with opened as world:
-        yield world
+        yield begin_a_step(world)
 
 
 def app_of(world: World, page: Page) -> App:
@@ -183,6 +192,14 @@ async def test_a_name_that_cannot_be_shown_is_refused(world: World, label: str) 
     assert await world.events("mfa.enrolled") == []
 
 
+async def test_the_pages_speak_the_persons_language_before_the_browsers(world: World) -> None:
+    """The person's profile says en-GB."""
+    async with world.browser() as http:
+        await signed_in(world, http)
+        http.headers["accept-language"] = "tr"
+        assert (await http.get("/enrol/totp")).headers["content-language"] == "en"
+
+
 async def test_a_second_app_brings_no_new_backup_codes(world: World) -> None:
     async with world.browser() as http:
         await signed_in(world, http)
@@ -276,7 +293,7 @@ async def test_a_new_set_is_shown_in_the_answer_and_the_old_one_is_dead(world: W
     """S26"""
     async with world.browser() as http:
         await signed_in(world, http)
-        app, page = await enrol(world, http)
+        _, page = await enrol(world, http)
         old = codes_in(page)
         browser = FormsBrowser(http, ISSUER)
         seen = await browser.open("/enrol/backup-codes")
@@ -285,13 +302,13 @@ async def test_a_new_set_is_shown_in_the_answer_and_the_old_one_is_dead(world: W
         new = codes_in(made)
         assert len(new) == 10
         assert not set(new) & set(old)
+        assert await letters(world, "factor_added") == 2, "S29: the app, and the new codes"
     world.clock.move(seconds=30)
     async with world.browser() as http:
         await to_second_step(world, http)
         page = await FormsBrowser(http, ISSUER).open("/signin/backup-code")
         assert (await send_code(http, page, old[0])).status == 403
         assert (await send_code(http, page, new[0])).url == f"{ISSUER}/"
-    assert app
 
 
 async def test_without_a_factor_there_are_no_backup_codes_to_make(world: World) -> None:

@@ -268,6 +268,10 @@ async def test_registering_is_limited_by_mailbox_and_by_address(database_url: st
             faulty = await post(browser, "/register", hidden, email="x@")
             assert faulty.status_code == 400
             assert "must look like name@example.com" in words_of(faulty)
+            assert (await post(browser, "/register", {}, email="x@example.com")).headers["location"] == "/register"
+        refused = [event["data"] for event in await world.events("admin.link_refused")]
+        reasons = [data["reason"] for data in refused if isinstance(data, dict) and data["kind"] == "register"]
+        assert reasons == ["address_limit", "faulty_address", "foreign_form"]
         assert (await browser_get_status(world, await link_path(world, "register"))) == 200
 
 

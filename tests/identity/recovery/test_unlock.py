@@ -69,8 +69,8 @@ async def test_it_works_once_and_a_get_does_nothing(world: World) -> None:
     await lock(world)
     path = await link_path(world, "locked", "unlock")
     async with world.browser() as mine, world.browser() as other:
-        for _ in range(3):
-            hidden = hidden_fields(await mine.get(path))
+        seen = [hidden_fields(await mine.get(path)) for _ in range(3)]
+        hidden = seen[0]
         assert await world.events("lockout.passed") == []
         assert (await post(mine, path, hidden)).status_code == 303
         assert (await post(other, path, hidden)).status_code == 404

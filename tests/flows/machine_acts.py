@@ -1,0 +1,349 @@
+"""What people, thieves and administrators do in the sign-in machine: each act is a few requests, rightly or wrongly."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+import httpx2
+import msgspec
+
+from base.cookies import CookieKind, cookie_name
+from identity.accounts import set_person_state
+from identity.errors import Refused
+from identity.recovery.resets import start_reset
+from identity.unlocking import unlock_person
+from identity.values import PersonState
+from policy.assurance import AAL2, PHR
+from tests.flows.machine_facts import App, Issued, step_at
+from tests.flows.machine_observer import Observer
+from tests.flows.machine_wire import Shown, Wire, key_in
+from tests.flows.machine_world import Ground, Scene
+from tests.forms_browser import FormsBrowser, HtmlForm, Page
+from tests.oauth.tokens_read import claims_of
+from tests.world import ISSUER, Answer
+
+AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+SAME_ORIGIN = {"origin": ISSUER, "sec-fetch-site": "same-origin"}
+WISHES = {
+    "": {},
+    "aal2": {"acr_values": AAL2},
+    "phr": {"acr_values": PHR},
+    "login": {"prompt": "login"},
+    "max_age": {"max_age": "0"},
+    "none": {"prompt": "none"},
+    "none aal2": {"prompt": "none", "acr_values": AAL2},
+}
+
+
+def find_form(page: Page | None, *names: str) -> HtmlForm | None:
+    """The form of a page that has these fields or buttons, or None."""
+    for form in page.forms if page else ():
+        if set(names) <= {*form.fields, *(name for name, _ in form.buttons)}:
+            return form
+    return None
+
+
+class Browser:
+    """One browser: its cookies, and the page that it is at."""
+
+    def __init__(self, scene: Scene, number: int, observer: Observer) -> None:
+        self._settings = scene.world.services.settings
+        wire = Wire(scene, number, observer.saw)
+        self.number = number
+        self.http = httpx2.AsyncClient(transport=wire, base_url=ISSUER, headers={"user-agent": AGENT})
+        self._forms = FormsBrowser(self.http, ISSUER)
+        self.page: Page | None = None
+
+    def cookies(self) -> dict[str, str]:
+        """The cookies that it holds, by kind."""
+        kinds: tuple[CookieKind, ...] = ("session", "flow", "device")
+        held = {kind: self.http.cookies.get(cookie_name(self._settings, kind)) for kind in kinds}
+        return {kind: value for kind, value in held.items() if value}
+
+    def plant(self, flow: str) -> None:
+        """Somebody puts a flow cookie into it."""
+        self.http.cookies.set(cookie_name(self._settings, "flow"), flow, domain="id.example.com")
+
+    async def open(self, path: str) -> Page:
+        """Opens a page and follows where it leads."""
+        self.page = await self._forms.open(path)
+        return self.page
+
+    async def at(self, path: str, *names: str) -> HtmlForm | None:
+        """The form with these fields: of the page that it is at, or else of the page at the path."""
+        if self.page is None or not self.page.url.startswith(ISSUER + path.partition("?")[0]):
+            await self.open(path)
+        return find_form(self.page, *names)
+
+    async def submit(self, form: HtmlForm, **fields: str) -> Page:
+        """Sends a form of the page that it is at."""
+        assert self.page is not None
+        self.page = await self._forms.submit(self.page, form, **fields)
+        return self.page
+
+    async def send(self, action: str, fields: dict[str, str], *, loses_answer: bool) -> None:
+        """Sends a form from wherever it was shown; the answer, with its cookies, may never arrive."""
+        kept = httpx2.Cookies(self.http.cookies)
+        response = await self.http.post(action, data=fields, headers=SAME_ORIGIN)
+        if loses_answer:
+            self.http.cookies = kept
+        elif response.status_code == 303 and response.headers["location"].startswith("/"):
+            await self.open(response.headers["location"])
+
+
+class Actors:
+    """Both browsers of a scene, and all acts."""
+
+    def __init__(self, scene: Scene, ground: Ground, observer: Observer) -> None:
+        self.scene, self.world, self.observer, self.facts = scene, scene.world, observer, observer.facts
+        self.clients = ground.clients
+        self.browsers = [Browser(scene, number, observer) for number in (0, 1)]
+
+    async def close(self) -> None:
+        """Closes the browsers."""
+        async with AsyncExitStack() as stack:
+            for browser in self.browsers:
+                stack.push_async_callback(browser.http.aclose)
+
+    # What is typed.
+
+    def password_of(self, who: str, which: str) -> str:
+        """The password that somebody types for this person."""
+        human = self.facts.people[who]
+        others = [other.password for other in self.facts.people.values() if other is not human]
+        found = {"right": human.password, "old": human.old_passwords[-1:], "theirs": others[0]}.get(which)
+        return str(found[0] if isinstance(found, list) and found else found or "wrong by far 1")
+
+    def totp_of(self, who: str, which: str) -> str:
+        """The code that somebody types for this person."""
+        human, now = self.facts.people[who], step_at(self.scene.clock.now)
+        if which == "theirs":
+            human = next(other for other in self.facts.people.values() if other is not human)
+        apps = human.lost_apps if which == "old app" else list(human.apps.values())
+        if not apps or which == "wrong":
+            return wrong_code(list(human.apps.values()), now)
+        app = apps[-1]
+        step = {"before": now - 1, "ahead": now + 1, "used": app.last}.get(which, now)
+        return app.code(step)
+
+    def backup_of(self, who: str, which: str) -> str:
+        """The backup code that somebody types for this person."""
+        human = self.facts.people[who]
+        if which == "theirs":
+            human = next(other for other in self.facts.people.values() if other is not human)
+        found = sorted(human.spent if which == "used" else human.codes)
+        return found[0] if found and which != "wrong" else "0000-0000-0000-0000"
+
+    # Signing in.
+
+    async def begin(self, number: int, client: str, wish: str) -> None:
+        """An application sends the browser here."""
+        await self.browsers[number].open(self.world.authorize_url(self.clients[client], **WISHES[wish]))
+
+    async def password(self, number: int, who: str, which: str) -> None:
+        """Somebody types a name and a password."""
+        browser = self.browsers[number]
+        form = await browser.at("/signin?again=1", "username", "password")
+        if form is not None:
+            await browser.submit(form, username=who, password=self.password_of(who, which))
+
+    async def hammer(self, number: int, who: str) -> None:
+        """Somebody types wrong passwords until the door closes."""
+        for _ in range(5):
+            await self.password(number, who, "wrong")
+
+    async def totp(self, number: int, who: str, which: str, *, remember: bool) -> None:
+        """Somebody types a code of an app."""
+        browser = self.browsers[number]
+        form = await browser.at("/signin/totp", "code")
+        if form is not None:
+            wish = {"remember": "yes" if remember else ""} if "remember" in form.fields else {}
+            await browser.submit(form, code=self.totp_of(who, which), **wish)
+
+    async def backup(self, number: int, who: str, which: str) -> None:
+        """Somebody types a backup code."""
+        browser = self.browsers[number]
+        form = await browser.at("/signin/backup-code", "code")
+        if form is not None:
+            await browser.submit(form, code=self.backup_of(who, which))
+
+    async def go_in(self, number: int, who: str, *, remember: bool) -> None:
+        """The person signs in as they should."""
+        browser = self.browsers[number]
+        await self.password(number, who, "right")
+        if browser.page is not None and browser.page.url.endswith("/signin/totp"):
+            app = next(reversed(self.facts.people[who].apps.values()), None)
+            if app is not None and app.last >= step_at(self.scene.clock.now):
+                self.scene.clock.move(seconds=31 + 30 * (app.last - step_at(self.scene.clock.now)))
+            await self.totp(number, who, "now", remember=remember)
+
+    async def press(self, number: int, path: str, name: str, value: str, **fields: str) -> None:
+        """Presses a button of a page, where it is there."""
+        browser = self.browsers[number]
+        await browser.open(path)
+        for form in browser.page.forms if browser.page else ():
+            if (name, value) in form.buttons or form.fields.get(name) == value:
+                await browser.submit(form, **{name: value}, **fields)
+                return
+
+    # What guards the account.
+
+    async def enrol(self, number: int, *, right: bool) -> None:
+        """Adds an authenticator app."""
+        browser = self.browsers[number]
+        form = await browser.at("/enrol/totp", "code", "label")
+        key = key_in(browser.page.text) if browser.page else None
+        if form is None or key is None:
+            return
+        now, app = step_at(self.scene.clock.now), App(key[1], 0)
+        await browser.submit(form, code=app.code(now) if right else wrong_code([app], now))
+
+    async def change_password(self, number: int, who: str, which: str, new: str) -> None:
+        """Changes the password on the account's page."""
+        browser = self.browsers[number]
+        await browser.open("/account/security")
+        form = find_form(browser.page, "password", "password_repeat")
+        if form is not None:
+            given = {"current": self.password_of(who, which)} if "current" in form.fields else {}
+            await browser.submit(form, password=new, password_repeat=new, **given)
+
+    # Getting back in.
+
+    async def ask_recovery(self, number: int, who: str) -> None:
+        """Somebody asks for a letter."""
+        form = await self.browsers[number].at("/recover", "username")
+        if form is not None:
+            await self.browsers[number].submit(form, username=who)
+
+    async def recovery_code(self, number: int) -> None:
+        """Somebody types the digits of the newest letter."""
+        form = await self.browsers[number].at("/recover/code", "code")
+        code = next(reversed(self.facts.mailed), "00000000")
+        if form is not None:
+            await self.browsers[number].submit(form, code=code)
+
+    async def link(self, number: int, pick: int, kinds: tuple[str, ...], new: str) -> None:
+        """Opens a link, the newest for 0, and sends the form behind it."""
+        found = [link for link in reversed(self.facts.links.values()) if link.kind in kinds]
+        if not found:
+            return
+        link, browser = found[pick % len(found)], self.browsers[number]
+        await browser.open(link.path)
+        form = find_form(browser.page, "form_token")
+        if form is None or form.action != link.path:
+            return
+        fields = {"password": new, "password_repeat": new} if "password_repeat" in form.fields else {}
+        if "password" in form.fields and not fields:
+            fields = {"password": link.owner.password or "none"}
+        await browser.submit(form, **fields)
+
+    # Mischief.
+
+    async def resend(self, number: int, pick: int, way: str, who: str, *, loses_answer: bool) -> None:
+        """Sends a form that was shown once, the newest for 0, to whichever browser: as it was, empty, or bent."""
+        shown = self.observer.shown
+        if not shown:
+            return
+        old = shown[-1 - pick % len(shown)]
+        fields = self._filled(old, way, who, pick)
+        await self.browsers[number].send(old.action, fields, loses_answer=loses_answer)
+
+    def _filled(self, old: Shown, way: str, who: str, pick: int) -> dict[str, str]:
+        token = {"form_token": old.fields.get("form_token", "")}
+        if way == "empty":
+            return {}
+        if way == "token":
+            return token
+        if way == "swapped":
+            other = self.observer.shown[pick % len(self.observer.shown)]
+            return {**old.fields, "form_token": other.fields.get("form_token", "")}
+        choice = dict([old.choices[pick % len(old.choices)]]) if old.choices else {}
+        typed = {
+            "username": who,
+            "password": self.password_of(who, "right"),
+            "current": self.password_of(who, "right"),
+            "password_repeat": self.password_of(who, "right"),
+            "code": self.backup_of(who, "unused") if "backup" in old.action else self.totp_of(who, "now"),
+        }
+        filled = {name: typed.get(name, value) for name, value in old.fields.items()}
+        return {**(filled if way == "filled" else old.fields), **choice}
+
+    async def plant_flow(self, number: int) -> None:
+        """A thief puts the cookie of a sign-in that they have begun into the other browser (fixation)."""
+        flow = self.browsers[number].cookies().get("flow")
+        known = self.facts.flows.get(flow or "")
+        if flow is not None and known is not None and not known.proofs:
+            self.browsers[1 - number].plant(flow)
+
+    # Those who manage the service.
+
+    async def set_state(self, who: str, state: PersonState) -> None:
+        """The account is suspended, disabled, or made active again."""
+        human, world = self.facts.people[who], self.world
+        async with world.services.database.transaction() as db:
+            await set_person_state(db, world.services, human.person.id, state, now=world.clock(), actor="cli")
+        human.state = state
+        if state != "active":
+            self.facts.end_everything(human, state)
+
+    async def reset(self, who: str, resets: frozenset[str]) -> None:
+        """An administrator makes a link that resets password, factors, or both."""
+        human, services = self.facts.people[who], self.world.services
+        asked = {"password": "password" in resets, "factors": "factors" in resets}
+        try:
+            async with services.database.transaction() as db:
+                url = await start_reset(db, services, human.person.id, **asked, now=self.world.clock(), actor="cli")
+        except Refused:
+            return
+        self.observer.links.add(human, url.removeprefix(ISSUER), "reset", "reset", resets)
+        await self.observer.links.read_letters()
+
+    async def unlock(self, who: str) -> None:
+        """An administrator opens every door."""
+        human, services = self.facts.people[who], self.world.services
+        async with services.database.transaction() as db:
+            await unlock_person(db, services, human.person.id, now=self.world.clock(), actor="cli")
+        self.facts.open_doors(human)
+
+    # What must hold after each step.
+
+    async def check(self) -> None:
+        """Redeems the codes that were given out, and looks who is signed in where."""
+        issued, self.facts.issued = self.facts.issued, []
+        for each in issued:
+            await self._redeem(each)
+        for browser in self.browsers:
+            await self._check_home(browser)
+
+    async def _redeem(self, issued: Issued) -> None:
+        answer = Answer(httpx2.Response(303), "", issued.params)
+        response = await self.world.redeem(self.clients[issued.client], answer)
+        assert response.status_code == 200, response.text
+        body = msgspec.json.decode(response.content, type=dict[str, object])
+        for token in (body["access_token"], body["id_token"]):
+            claims = claims_of(str(token))
+            said = (claims["sub"], claims["acr"], claims["amr"])
+            assert said == (issued.sub, issued.acr, issued.amr), f"the token says {said}, what happened is {issued}"
+            first, last = issued.auth_time
+            assert first <= int(str(claims["auth_time"])) <= last, f"{claims['auth_time']} is not when it was: {issued}"
+
+    async def _check_home(self, browser: Browser) -> None:
+        response = await browser.http.get("/")
+        live = self.observer.live(browser.cookies())
+        shown = [human for human in self.facts.people.values() if human.name in response.text]
+        assert ("You are signed in" in response.text) == bool(shown)
+        assert shown == ([live.owner] if live else []), f"browser {browser.number} is in as {shown}, not as {live}"
+
+    async def probe(self) -> None:
+        """Asks for a code without a page, in each browser, for each application."""
+        for number in (0, 1):
+            for client in self.clients:
+                await self.begin(number, client, "none")
+        await self.check()
+
+
+def wrong_code(apps: list[App], now: int) -> str:
+    """A code that none of the apps shows about now."""
+    near = {app.code(now + ahead) for app in apps for ahead in range(-2, 3)}
+    return next(code for code in ("111111", "222222", "333333", "444444", "555555", "666666") if code not in near)
+

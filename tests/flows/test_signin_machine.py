@@ -1,0 +1,265 @@
+"""Two browsers, two people, random steps: nobody is ever in without the proofs that were demanded.
+
+The machine sends what people, thieves and administrators might send, in any order; `machine_observer` compares each
+answer with what truly happened. One database is enough: two differ by timing, and nothing here happens at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from hypothesis import HealthCheck, note, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+
+from identity.values import PersonState
+from tests.flows.machine_acts import WISHES, Actors
+from tests.flows.machine_facts import Facts, Human
+from tests.flows.machine_observer import Observer
+from tests.flows.machine_world import FIRST_PASSWORDS, NAMES, Ground, make_ground, open_scene
+
+Done = TypeVar("Done")
+
+BROWSER = st.sampled_from((0, 1))
+WHO = st.sampled_from(tuple(NAMES))
+PICK = st.integers(0, 60)
+CLIENT = st.sampled_from(("plain", "asking", "strong"))
+PASSWORD = st.sampled_from(("right", "right", "wrong", "old", "theirs"))
+CODE = st.sampled_from(("now", "now", "now", "before", "ahead", "used", "old app", "theirs", "wrong"))
+BACKUP = st.sampled_from(("unused", "unused", "used", "theirs", "wrong"))
+NEW = st.sampled_from(("a kite above the harbour 1", "an oar beside the harbour 2", "a lamp before the harbour 3"))
+WAY = st.sampled_from(("as it was", "filled", "filled", "empty", "token", "swapped"))
+KINDS = st.sampled_from((("recover",), ("recover",), ("reset",), ("not-me",), ("unlock",), ("recover", "reset")))
+STATES = st.sampled_from(("suspended", "disabled", "active", "active"))
+RESETS = st.sampled_from((frozenset({"password"}), frozenset({"factors"}), frozenset({"password", "factors"})))
+PAGES = st.sampled_from(
+    (
+        "/", "/signin", "/signin?again=1", "/signin/totp", "/signin/backup-code", "/signin/passkey", "/signin/mail-code",
+        "/enrol", "/enrol/totp", "/enrol/backup-codes", "/consent", "/recover", "/recover/code", "/account",
+        "/account/security", "/account/sessions", "/account/apps", "/oauth/logout",
+    )
+)  # fmt: skip
+MOVES = st.sampled_from(
+    (timedelta(seconds=1), timedelta(seconds=31), timedelta(minutes=11), timedelta(minutes=31), timedelta(days=8))
+)
+# A page, and a button on it by name and value.
+BUTTONS = st.sampled_from(
+    (
+        ("/enrol", "decision", "later"),
+        ("/enrol/backup-codes", "action", "make"),
+        ("/enrol/backup-codes", "action", "done"),
+        ("/consent", "decision", "allow"),
+        ("/consent", "decision", "deny"),
+        ("/account/sessions", "action", "end_others"),
+        ("/account/sessions", "action", "end"),
+        ("/account/security", "action", "remove"),
+        ("/account/security", "action", "forget"),
+        ("/account/security", "action", "forget_all"),
+        ("/account/apps", "client", ""),
+        ("/oauth/logout", "form_token", ""),
+    )
+)
+
+
+class SigninMachine(RuleBasedStateMachine):
+    """One deployment; each rule is an act, and after each act everything is looked at."""
+
+    ground: Ground
+    folder: Path
+    tally: Counter[str]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._runner, self._stack = asyncio.Runner(), AsyncExitStack()
+
+    def _run(self, act: Coroutine[object, object, Done]) -> Done:
+        return self._runner.run(act)
+
+    def _do(self, act: Callable[[], Coroutine[object, object, None]]) -> None:
+        """An act and what must hold after it."""
+
+        async def act_and_check() -> None:
+            await act()
+            await self._actors.check()
+
+        begun = len(self._observer.log)
+        try:
+            self._run(act_and_check())
+        except AssertionError:
+            note("\n".join(self._observer.log[begun:]))
+            raise
+
+    @initialize(required=st.booleans(), has_app=st.booleans(), number=BROWSER)
+    def begin_scene(self, required: bool, has_app: bool, number: int) -> None:
+        """A fresh deployment, in which ada may have a second factor already."""
+        opened = open_scene(self.ground, self.folder, required=required)
+        self._scene = self._run(self._stack.enter_async_context(opened))
+        since = self._scene.clock.now
+        people = {
+            login: Human(person, NAMES[login], FIRST_PASSWORDS[login], since)
+            for login, person in self.ground.people.items()
+        }
+        self._facts = Facts(people, required)
+        clients = {name: created.client.client_id for name, created in self.ground.clients.items()}
+        self._observer = Observer(self._scene, self._facts, clients)
+        self._actors = Actors(self._scene, self.ground, self._observer)
+        if has_app:
+            self._do(lambda: self._enrol_first(number))
+
+    async def _enrol_first(self, number: int) -> None:
+        actors = self._actors
+        await actors.go_in(number, "ada", remember=False)
+        await actors.enrol(number, right=True)
+        await actors.press(number, "/oauth/logout", "form_token", "")
+        self._scene.clock.move(minutes=1)
+
+    def teardown(self) -> None:
+        """Asks once more for codes, and closes the scene."""
+        try:
+            if hasattr(self, "_actors"):
+                self._do(self._actors.probe)
+                self.tally.update(self._facts.tally)
+                self._run(self._actors.close())
+        finally:
+            self._run(self._stack.aclose())
+            self._runner.close()
+
+    @rule(number=BROWSER, client=CLIENT, wish=st.sampled_from(sorted(WISHES)))
+    def begin(self, number: int, client: str, wish: str) -> None:
+        """An application sends the browser here."""
+        self._do(lambda: self._actors.begin(number, client, wish))
+
+    @rule(number=BROWSER, path=PAGES)
+    def open(self, number: int, path: str) -> None:
+        """Somebody opens a page, wherever they are."""
+        self._do(lambda: self._open(number, path))
+
+    async def _open(self, number: int, path: str) -> None:
+        await self._actors.browsers[number].open(path)
+
+    @rule(number=BROWSER, who=WHO, which=PASSWORD)
+    def password(self, number: int, who: str, which: str) -> None:
+        """Somebody types a password."""
+        self._do(lambda: self._actors.password(number, who, which))
+
+    @rule(number=BROWSER, who=WHO)
+    def hammer(self, number: int, who: str) -> None:
+        """Somebody guesses until the door closes."""
+        self._do(lambda: self._actors.hammer(number, who))
+
+    @rule(number=BROWSER, who=WHO, which=CODE, remember=st.booleans())
+    def totp(self, number: int, who: str, which: str, remember: bool) -> None:
+        """Somebody types a code of an app."""
+        self._do(lambda: self._actors.totp(number, who, which, remember=remember))
+
+    @rule(number=BROWSER, who=WHO, which=BACKUP)
+    def backup(self, number: int, who: str, which: str) -> None:
+        """Somebody types a backup code."""
+        self._do(lambda: self._actors.backup(number, who, which))
+
+    @rule(number=BROWSER, who=WHO, remember=st.booleans())
+    def go_in(self, number: int, who: str, remember: bool) -> None:
+        """Somebody signs in as they should."""
+        self._do(lambda: self._actors.go_in(number, who, remember=remember))
+
+    @rule(number=BROWSER, right=st.booleans())
+    def enrol(self, number: int, right: bool) -> None:
+        """Somebody adds an authenticator app."""
+        self._do(lambda: self._actors.enrol(number, right=right))
+
+    @rule(number=BROWSER, button=BUTTONS)
+    def press(self, number: int, button: tuple[str, str, str]) -> None:
+        """Somebody presses a button of a page."""
+        self._do(lambda: self._actors.press(number, *button))
+
+    @rule(number=BROWSER, who=WHO, which=PASSWORD, new=NEW)
+    def change_password(self, number: int, who: str, which: str, new: str) -> None:
+        """Somebody changes a password on the account's page."""
+        self._do(lambda: self._actors.change_password(number, who, which, new))
+
+    @rule(number=BROWSER, who=WHO)
+    def ask_recovery(self, number: int, who: str) -> None:
+        """Somebody asks for a letter."""
+        self._do(lambda: self._actors.ask_recovery(number, who))
+
+    @rule(number=BROWSER)
+    def recovery_code(self, number: int) -> None:
+        """Somebody types the digits of the newest letter."""
+        self._do(lambda: self._actors.recovery_code(number))
+
+    @rule(number=BROWSER, pick=st.integers(0, 4), kinds=KINDS, new=NEW)
+    def link(self, number: int, pick: int, kinds: tuple[str, ...], new: str) -> None:
+        """Somebody uses a link of a letter."""
+        self._do(lambda: self._actors.link(number, pick, kinds, new))
+
+    @rule(number=BROWSER, pick=PICK, way=WAY, who=WHO, loses_answer=st.booleans())
+    def resend(self, number: int, pick: int, way: str, who: str, loses_answer: bool) -> None:
+        """Somebody sends a form that was shown to somebody once."""
+        self._do(lambda: self._actors.resend(number, pick, way, who, loses_answer=loses_answer))
+
+    @rule(number=BROWSER)
+    def plant_flow(self, number: int) -> None:
+        """A thief plants the cookie of a sign-in."""
+        self._do(lambda: self._actors.plant_flow(number))
+
+    @rule(who=WHO, state=STATES)
+    def set_state(self, who: str, state: PersonState) -> None:
+        """An administrator moves an account to another state."""
+        self._do(lambda: self._actors.set_state(who, state))
+
+    @rule(who=WHO, resets=RESETS)
+    def reset(self, who: str, resets: frozenset[str]) -> None:
+        """An administrator starts a reset."""
+        self._do(lambda: self._actors.reset(who, resets))
+
+    @rule(who=WHO)
+    def unlock(self, who: str) -> None:
+        """An administrator opens closed doors."""
+        self._do(lambda: self._actors.unlock(who))
+
+    @rule(by=MOVES)
+    def wait(self, by: timedelta) -> None:
+        """Time passes."""
+        self._scene.clock.shift += by
+        self._do(self._nothing)
+
+    async def _nothing(self) -> None:
+        pass
+
+    @rule()
+    def flip_rule(self) -> None:
+        """The deployment demands a second factor from now on, or no longer."""
+        self._scene.rule.required = self._facts.required = not self._facts.required
+        self._do(self._nothing)
+
+
+@pytest.fixture
+def machine(sqlite_url: Callable[[Path], str], tmp_path: Path) -> Iterator[type[SigninMachine]]:
+    """The machine over a ground of its own."""
+    made = tmp_path / "ground"
+    made.mkdir()
+    with asyncio.Runner() as runner:
+        ground = runner.run(make_ground(sqlite_url(made), made))
+    parts = {"ground": ground, "folder": tmp_path, "tally": Counter()}
+    yield type("Machine", (SigninMachine,), parts)
+
+
+def test_no_order_of_steps_in_two_browsers_leads_past_the_proofs_that_are_demanded(
+    machine: type[SigninMachine],
+) -> None:
+    """S17, S18, S23, S25-S29, S32"""
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=50,
+            stateful_step_count=30,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
