@@ -45,5 +45,5 @@ async def find_enrolling(
     if session is None or session.standing is None:
         return RedirectResponse("/signin", 303)
     if not is_fresh(services, session, now):
-        return await ask_again(services, request, _DESTINATIONS[method])
+        return await ask_again(services, request, _DESTINATIONS[method], within=lock_in)
     return Enrolling(session.standing, session.id, None, session)

@@ -364,6 +364,7 @@ single_use = Table(
     Column("expires_at", Instant, nullable=False),
     Column("used_at", Instant),
     Index(None, "expires_at"),
+    Index(None, "person_id", "kind"),
 )
 
 # Access tokens revoked one by one, until they would have expired anyway.

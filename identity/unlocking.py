@@ -1,6 +1,7 @@
 """Every counter that can close a door before one person: looked at together, and opened together."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import select
@@ -12,20 +13,31 @@ from audit.record import Event
 from base.ids import PERSON, show_id
 from identity import lockout
 from identity.services import Services
-from identity.tables import devices, lockouts
+from identity.tables import credentials, devices, lockouts
+from policy.assurance import PASSKEYS
 
-# The methods whose failures are counted apart from the password's (S23).
-CODE_METHODS = ("totp", "backup_code", "mail_code", "passkey")
+# The methods whose failures are counted apart from the password's (S23); a passkey's are counted by the passkey.
+CODE_METHODS = ("totp", "backup_code", "mail_code")
 _CHUNK = 500
 
 
-def counters_of(emitter: Emitter, person_id: bytes, device_ids: Iterable[bytes]) -> list[bytes]:
-    """The keys of a person's counters: passwords, codes and recovery, at large and at each known device."""
+@dataclass(frozen=True, slots=True)
+class _Owned:
+    """What a person has counters for, beside themselves."""
+
+    devices: list[bytes] = field(default_factory=list)
+    passkeys: list[bytes] = field(default_factory=list)
+
+
+def counters_of(
+    emitter: Emitter, person_id: bytes, device_ids: Sequence[bytes], passkey_ids: Sequence[bytes]
+) -> list[bytes]:
+    """The keys of a person's counters: passwords, codes, passkeys and recovery, at large and at each known device."""
     keys = [lockout.person_key(emitter, person_id), lockout.recovery_key(emitter, person_id.hex())]
-    keys += [lockout.code_key(emitter, method, person_id, None) for method in CODE_METHODS]
-    for device_id in device_ids:
-        keys.append(lockout.device_key(emitter, device_id))
+    keys += [lockout.device_key(emitter, device_id) for device_id in device_ids]
+    for device_id in (None, *device_ids):
         keys += [lockout.code_key(emitter, method, person_id, device_id) for method in CODE_METHODS]
+        keys += [lockout.code_key(emitter, "passkey", each + (device_id or b""), None) for each in passkey_ids]
     return keys
 
 
@@ -33,8 +45,8 @@ async def unlock_person(
     db: AsyncConnection, services: Services, person_id: bytes, *, now: datetime, actor: str
 ) -> None:
     """Opens every door that failures closed before this person."""
-    known = await _load_devices(db, [person_id])
-    for key in counters_of(services.emitter, person_id, known[person_id]):
+    owned = (await _load_owned(db, [person_id]))[person_id]
+    for key in counters_of(services.emitter, person_id, owned.devices, owned.passkeys):
         await lockout.release(db, key)
     event = Event(type=LOCKOUT_ENDED, actor=actor, subject=show_id(PERSON, person_id), person=person_id)
     await services.emitter.emit(db, event, now=now)
@@ -44,9 +56,10 @@ async def find_locked(
     db: AsyncConnection, services: Services, person_ids: Sequence[bytes], *, now: datetime
 ) -> dict[bytes, datetime]:
     """Until when a door is closed before each of these people; those before whom all stand open are left out."""
-    known = await _load_devices(db, person_ids)
     owners = {
-        key: person_id for person_id in person_ids for key in counters_of(services.emitter, person_id, known[person_id])
+        key: person_id
+        for person_id, owned in (await _load_owned(db, person_ids)).items()
+        for key in counters_of(services.emitter, person_id, owned.devices, owned.passkeys)
     }
     until: dict[bytes, datetime] = {}
     for keys in _chunks(list(owners)):
@@ -57,12 +70,17 @@ async def find_locked(
     return until
 
 
-async def _load_devices(db: AsyncConnection, person_ids: Sequence[bytes]) -> Mapping[bytes, list[bytes]]:
-    found: dict[bytes, list[bytes]] = {person_id: [] for person_id in person_ids}
+async def _load_owned(db: AsyncConnection, person_ids: Sequence[bytes]) -> Mapping[bytes, _Owned]:
+    found = {person_id: _Owned() for person_id in person_ids}
     for chunk in _chunks(person_ids):
         query = select(devices.c.person_id, devices.c.id).where(devices.c.person_id.in_(chunk))
         for person_id, device_id in await db.execute(query):
-            found[bytes(person_id)].append(bytes(device_id))
+            found[bytes(person_id)].devices.append(bytes(device_id))
+        is_passkey = (credentials.c.person_id.in_(chunk), credentials.c.kind.in_(PASSKEYS))
+        for person_id, passkey_id in await db.execute(
+            select(credentials.c.person_id, credentials.c.id).where(*is_passkey)
+        ):
+            found[bytes(person_id)].passkeys.append(bytes(passkey_id))
     return found
 
 

@@ -8,6 +8,7 @@ from importlib import import_module
 from sqlalchemy import func, select
 
 from base.errors import StorageUnavailable
+from identity.account.deletion import delete_due_people
 from identity.services import Services
 from identity.tables import sessions
 from server.housekeeping import remove_expired
@@ -57,6 +58,7 @@ class Background:
     async def _keep_house(self) -> None:
         now = self._services.clock()
         await remove_expired(self._services.database, now=now)
+        await delete_due_people(self._services, now=now)
         alive = sessions.c.ended_at.is_(None), sessions.c.idle_expires_at > now, sessions.c.expires_at > now
         async with self._services.database.reading() as db:
             self.live_sessions = (

@@ -1,5 +1,7 @@
 """`/account/activity`: what happened to the account, newest first, a page at a time."""
 
+from functools import partial
+
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
@@ -35,7 +37,8 @@ class ActivityPage:
             shown = found[:A_PAGE]
             labels = await _labels(db, person_id, shown)
         older = str(Cursor(shown[-1].at, shown[-1].id)) if len(found) > A_PAGE else None
-        entries = [entry_of(event, services, person_id, labels) for event in shown]
+        say = partial(services.pages.translate, visit.language)
+        entries = [entry_of(event, services, person_id, labels, say) for event in shown]
         return self._shell.render(
             visit, "account_activity.html", entries=entries, older=older, is_first=after is None
         )  # fmt: skip

@@ -1,9 +1,9 @@
-"""What happened to an account, in words for the person it belongs to: English texts, which the pages translate.
+"""What happened to an account, in words for the person it belongs to: English texts, translated for each page.
 
 An event that has no words here is told by the catalogue's own sentence.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -104,18 +104,17 @@ BY: Mapping[str, str] = {
 }
 
 
+Say = Callable[[str], str]
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A line of the activity. All texts but `application`, `about`, `browser` and `address` are to be translated."""
+    """A line of the activity, in the language of the page."""
 
     at: datetime
     sentence: str
     is_grave: bool
-    by: str | None = None
-    methods: tuple[str, ...] = ()
-    fields: tuple[str, ...] = ()
-    application: str | None = None
-    about: str | None = None
+    details: tuple[str, ...] = ()
     browser: Browser | None = None
     address: str | None = None
 
@@ -125,18 +124,24 @@ def sentence_of(name: str) -> str:
     return SENTENCES.get(name) or all_types()[name].sentence
 
 
-def entry_of(event: FoundEvent, services: Services, person_id: bytes, labels: Mapping[bytes, str]) -> Entry:
-    """The line for an event; `labels` are the person's devices by id."""
+def entry_of(event: FoundEvent, services: Services, person_id: bytes, labels: Mapping[bytes, str], say: Say) -> Entry:
+    """The line for an event. `labels` are the person's devices by id; `say` translates what is ours."""
     client = services.catalogue.find_client(event.client_id) if event.client_id else None
+    methods = (METHODS[name] for name in _methods(event))
+    fields = (FIELDS[name] for name in _texts(event.data.get("fields")) if name in FIELDS)
+    by = BY.get(_actor_kind(event.actor, person_id))
+    details = (
+        client.name if client else None,
+        _about(event),
+        ", ".join(dict.fromkeys(map(say, methods))),
+        ", ".join(map(say, fields)),
+        say(by) if by else None,
+    )
     return Entry(
         at=event.at,
-        sentence=sentence_of(event.name),
+        sentence=say(sentence_of(event.name)),
         is_grave=event.severity == "HIGH" or event.outcome != "success",
-        by=BY.get(_actor_kind(event.actor, person_id)),
-        methods=_methods(event),
-        fields=tuple(FIELDS[name] for name in _texts(event.data.get("fields")) if name in FIELDS),
-        application=client.name if client else None,
-        about=_about(event),
+        details=tuple(filter(None, details)),
         browser=_browser(event, labels),
         address=_text(event.personal.get("address")),
     )
@@ -148,9 +153,9 @@ def _actor_kind(actor: str, person_id: bytes) -> str:
     return actor
 
 
-def _methods(event: FoundEvent) -> tuple[str, ...]:
+def _methods(event: FoundEvent) -> list[str]:
     given = (*_texts(event.data.get("methods")), *_texts([event.data.get("method")]))
-    return tuple(dict.fromkeys(METHODS[method] for method in given if method in METHODS))
+    return [method for method in given if method in METHODS]
 
 
 def _about(event: FoundEvent) -> str | None:

@@ -11,6 +11,7 @@ from base.ids import PERSON, show_id
 from identity.accounts import find_person
 from identity.enrolling import Enrolling, find_enrolling
 from identity.errors import Refused
+from identity.factors.codes_view import own_locales
 from identity.factors.enrolled import Enrolled, EnrolmentVoid, respond_enrolled, settle_enrolment
 from identity.factors.passkey_names import name_of
 from identity.factors.passkey_options import find_wait, read_fields, refuse_options, show_options
@@ -84,12 +85,13 @@ class PasskeyEnrolPage:
             await refuse_step(services, request, enrolling.flow, "empty_form")
             return self._page(request, enrolling, fault="refused", label=form.get("label", ""))
         try:
-            done = await self._enrol(request, form, await self._verify(enrolling, form["credential"]))
+            new = await self._verify(enrolling, form["credential"])
+            done = await self._enrol(request, form, new, otherwise=self._translate(request, enrolling, "Passkey"))
         except PasskeyRefused as refused:
             await record_refusal(services, _failed_event(enrolling, request, refused.reason))
             return self._page(request, enrolling, fault="refused", label=form.get("label", ""))
         except Refused as refused:
-            return self._page(request, enrolling, fault=refused.message, label=form.get("label", ""))
+            return self._page(request, enrolling, fault=refused.message, at=refused.field, label=form.get("label", ""))
         except IntegrityError:
             return self._page(request, enrolling, fault=_KNOWN, label=form.get("label", ""))
         except EnrolmentVoid:
@@ -112,11 +114,10 @@ class PasskeyEnrolPage:
             raise PasskeyRefused("unknown_challenge")
         return verify_registration(answer, relying_party(services.settings), expected_challenge=answer.challenge)
 
-    async def _enrol(self, request: Request, form: Form, new: NewPasskey) -> Enrolled | Response:
+    async def _enrol(self, request: Request, form: Form, new: NewPasskey, *, otherwise: str) -> Enrolled | Response:
+        """What came of it; a passkey of an unknown maker is called `otherwise`, where the person gave no name."""
         services, now, origin = self._services, self._services.clock(), origin_of(request)
-        pages = services.pages
-        otherwise = name_of(new.aaguid) or pages.translate(pages.language_of(request), "Passkey")
-        label = parse_label(form.get("label", ""), otherwise=otherwise)
+        label = parse_label(form.get("label", ""), otherwise=name_of(new.aaguid) or otherwise)
         async with services.database.transaction() as db:
             enrolling = await find_enrolling(services, request, "passkey", lock_in=db)
             if isinstance(enrolling, Response):
@@ -132,7 +133,13 @@ class PasskeyEnrolPage:
         expected = form_token(self._services.form_key, PURPOSE, enrolling.binding)
         return is_own_form(request, form, self._services.settings.issuer, expected_token=expected)
 
-    def _page(self, request: Request, enrolling: Enrolling, *, fault: str | None = None, label: str = "") -> Response:
+    def _translate(self, request: Request, enrolling: Enrolling, words: str) -> str:
+        pages = self._services.pages
+        return pages.translate(pages.language_of(request, _locales(enrolling)), words)
+
+    def _page(
+        self, request: Request, enrolling: Enrolling, *, fault: str | None = None, at: str = "", label: str = ""
+    ) -> Response:
         services, flow = self._services, enrolling.flow
         return services.pages.render(
             request,
@@ -140,12 +147,18 @@ class PasskeyEnrolPage:
             status=400 if fault else 200,
             pending_authorization=flow is not None and flow.attempt.request is not None,
             own_script=True,
-            ui_locales=flow.ui_locales if flow else (),
+            ui_locales=_locales(enrolling),
             fault=fault,
+            is_about_label=at == "label",
+            words=self._translate(request, enrolling, fault) if fault else None,
             label=label,
             in_signin=flow is not None,
             form_token=form_token(services.form_key, PURPOSE, enrolling.binding),
         )
+
+
+def _locales(enrolling: Enrolling) -> tuple[str, ...]:
+    return enrolling.flow.ui_locales if enrolling.flow else own_locales(enrolling.standing)
 
 
 def _failed_event(enrolling: Enrolling, request: Request, reason: str) -> Event:

@@ -15,7 +15,7 @@ from audit.record import Event, Origin
 from base.ids import PERSON, show_id
 from identity import devices
 from identity.errors import Refused
-from identity.mail.letter_values import Notice
+from identity.mail.letter_values import Fact, Notice
 from identity.mail.notices import notify
 from identity.services import Services
 from identity.tables import backup_codes, credentials, people
@@ -127,7 +127,7 @@ async def add_factor(
     await _emit(
         db, services, MFA_ENROLLED, person_id, data=data, personal=personal, now=now, actor=actor, origin=origin
     )
-    about = {"method": new.kind, "label": new.label}
+    about: dict[str, Fact | bytes] = {"method": new.kind, "label": new.label, "credential": new.id}
     await notify(db, services, person_id, Notice.FACTOR_ADDED, now=now, origin=origin, about=about)
     return not kinds
 

@@ -102,6 +102,7 @@ class TotpPage:
         async with services.database.transaction() as db:
             pending = await load_pending(db, services, enrolling.standing.id, enrolling.binding, now=services.clock())
             person = await find_person(db, enrolling.standing.id)
+        language = services.pages.language_of(request, _locales(enrolling))
         link = self._link(pending, person.login if person else "")
         return services.pages.render(
             request,
@@ -114,7 +115,8 @@ class TotpPage:
             key=group_secret(pending.secret),
             digits=pending.parameters.digits,
             fault=fault,
-            fault_at=at,
+            fault_at=at if fault else "",
+            words=services.pages.translate(language, fault) if fault else None,
             label=label,
             in_signin=flow is not None,
             form_token=form_token(services.form_key, PURPOSE, enrolling.binding),

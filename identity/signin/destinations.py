@@ -15,3 +15,7 @@ DESTINATIONS: Mapping[str, str] = {
     "enrol_passkey": "/enrol/passkey",
     "backup_codes": "/enrol/backup-codes",
 }
+
+# Those that change, or hand out, what only the person may: they want proof of just now (S29). At the others it is
+# enough to be signed in.
+WANT_FRESH = frozenset(DESTINATIONS) - {"account", "sessions", "activity", "apps"}

@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from audit.catalogue import MFA_PUT_OFF
 from audit.record import Event
 from base.clock import to_seconds
+from base.dates import reader_of
 from base.forms import Form, FormRefused
 from base.ids import PERSON, show_id
 from base.request import read_form
@@ -72,11 +73,14 @@ class EnrolPage:
     def _page(self, request: Request, flow: Flow, step: Enrol) -> Response:
         services, authorize = self._services, flow.attempt.request
         client = services.catalogue.find_client(authorize.client_id) if authorize else None
+        locale = flow.standing.locale if flow.standing else None
+        reader = reader_of(services.pages.language_of(request, flow.ui_locales), locale=locale)
         return services.pages.render(
             request,
             "enrol.html",
             pending_authorization=authorize is not None,
-            ui_locales=authorize.ui_locales if authorize else (),
+            ui_locales=flow.ui_locales,
+            reader=reader,
             methods=step.methods,
             may_put_off=step.may_put_off,
             due_at=flow.standing.enrol_due_at if flow.standing else None,

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -22,14 +23,22 @@ def is_fresh(services: Services, session: LiveSession, now: datetime) -> bool:
     return (AAL2 if factors & _STRONG else AAL1) in met_by(recent)
 
 
-async def ask_again(services: Services, request: Request, destination: str) -> Response:
-    """Begins a sign-in that comes back to a page of ours; raises KeyError for a name that is none."""
+async def ask_again(
+    services: Services, request: Request, destination: str, *, within: AsyncConnection | None = None
+) -> Response:
+    """Begins a sign-in that comes back to a page of ours; raises KeyError for a name that is none.
+
+    `within` is the caller's write transaction, where there is one.
+    """
     now = services.clock()
     if destination not in DESTINATIONS:
         raise KeyError(destination)
     attempt = new_attempt(None, ttl=services.settings.attempt_ttl, now=now, destination=destination)
-    async with services.database.transaction() as db:
-        cookie = await store_attempt(db, attempt)
+    if within is not None:
+        cookie = await store_attempt(within, attempt)
+    else:
+        async with services.database.transaction() as db:
+            cookie = await store_attempt(db, attempt)
     response = RedirectResponse("/signin", 303, {"Cache-Control": "no-store"})
     set_cookie(response, services.settings, "flow", cookie)
     return response

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from identity.signin.destinations import WANT_FRESH
 from identity.signin.state import Consent, Enrol, Issue, Prove, Refuse, SignIn, Step
 from identity.values import AuthorizeRequest, LiveSession, Proof, SigninAttempt
 from policy.assurance import KNOWN_ACR, PASSKEYS
@@ -55,7 +56,7 @@ def must_sign_in_again(attempt: SigninAttempt, session: LiveSession, now: dateti
     """Whether the live session is not enough for this attempt, whatever was proven in it."""
     request = attempt.request
     if request is None:
-        return attempt.destination is not None
+        return attempt.destination in WANT_FRESH
     if "login" in request.prompt or "select_account" in request.prompt:
         return True
     if request.hint_sub is not None and request.hint_sub != session.sub:

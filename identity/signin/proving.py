@@ -70,14 +70,13 @@ async def add_proof(
     if proof.method != "pwd" and not await _is_valid(db, attempt, standing):
         return None
     told = [] if proof.method in PRIMARY else [_event(MFA_SUCCEEDED, attempt, proof, origin)]
-    methods = weigh(attempt, session, now).methods
-    decision = services.decide(facts_of(services, attempt, standing, methods, now)) if methods else None
+    decision = _decide(services, attempt, session, standing, now=now)
     if decision is None or _is_pending(decision):
-        if proof.method in PRIMARY:
-            told.append(_event(LOGIN_BEGUN, attempt, proof, origin))
+        told += [_event(LOGIN_BEGUN, attempt, proof, origin)] if proof.method in PRIMARY else []
         await services.emitter.emit_all(db, told, now=now)
+        new = new_secret(COOKIE)
         return await take_turn(
-            db, services, attempt, session, new_cookie=new_secret(COOKIE), standing=standing, now=now, origin=origin
+            db, services, attempt, session, new_cookie=new, standing=standing, now=now, origin=origin
         )
     if any(obligation.kind == "offer" for obligation in decision.obligations):
         await _start_grace(db, services, standing, now=now)
@@ -116,6 +115,13 @@ async def _is_valid(db: AsyncConnection, attempt: SigninAttempt, standing: Stand
         return False
     not_before = cast(int | None, row[0])
     return not_before is None or all(to_micros(proof.at) >= not_before for proof in attempt.proofs)
+
+
+def _decide(
+    services: Services, attempt: SigninAttempt, session: LiveSession | None, standing: Standing, *, now: datetime
+) -> Decision | None:
+    methods = weigh(attempt, session, now).methods
+    return services.decide(facts_of(services, attempt, standing, methods, now)) if methods else None
 
 
 def _is_pending(decision: Decision) -> bool:

@@ -19,7 +19,7 @@ from identity.signin.complete import complete_signin
 from identity.signin.flow import Flow, load_flow, respond
 from identity.signin.password_step import NotProven, ProvenPassword, find_account, prove_password
 from identity.signin.paths import path_of
-from identity.signin.slowing import answer_late
+from identity.signin.slowing import answer_late, count_typed
 from identity.signin.state import Asked, Enrol, Prove, SignIn
 from identity.signin.step_pages import finish, is_own_step, refuse_step, wait_page
 from identity.signin.turnstile import Turnstile, TurnstileBusy
@@ -90,7 +90,8 @@ class SigninPage:
                 keep = form.get("keep") == "yes"
                 turn = await complete_signin(services, request, flow.digest, proven, keep=keep, origin=origin)
         if isinstance(proven, NotProven):
-            await answer_late(began, services.settings.refusal_deadline, proven.failures)
+            failures = await count_typed(services, account.typed_digest)
+            await answer_late(began, services.settings.refusal_deadline, failures)
             return self._form(request, flow, fault="refused")
         if turn is None:
             return await refuse_step(services, request, flow, "replayed")

@@ -3,6 +3,8 @@
 import asyncio
 from datetime import timedelta
 
+from identity.services import Services
+
 # The third failure in a row waits twice as long, the fourth four times; a closed door as long as the last failure.
 _MOST = 8
 
@@ -10,6 +12,18 @@ _MOST = 8
 def slowed(deadline: timedelta, failures: int) -> timedelta:
     """The deadline after so many failures."""
     return deadline * min(1 << max(0, failures - 2), _MOST)
+
+
+async def count_typed(services: Services, typed_digest: str) -> int:
+    """How often what was typed did not work lately, this time included, at most as often as closes a door.
+
+    Not how often the account's own counter says: a second name that is slow at once would show that both are one
+    account's.
+    """
+    settings = services.settings
+    limit, window_s = settings.lockout_failures, int(settings.lockout_duration.total_seconds())
+    verdict = await services.rates.hit(f"slow:{typed_digest}", limit=limit, window_s=window_s, now=services.clock())
+    return limit - verdict.remaining
 
 
 async def answer_late(began: float, deadline: timedelta, failures: int) -> None:

@@ -24,6 +24,7 @@ def upgrade() -> None:
     for table, column in _COLUMNS:
         op.add_column(table, column)
     op.create_index(op.f('ix_people_delete_at'), 'people', ['delete_at'])
+    op.create_index(op.f('ix_single_use_person_id_kind'), 'single_use', ['person_id', 'kind'])
     op.create_table('backup_codes',
     sa.Column('digest', sa.LargeBinary(length=32), nullable=False),
     sa.Column('credential_id', sa.LargeBinary(length=16), nullable=False),
@@ -55,6 +56,7 @@ def downgrade() -> None:
     op.drop_table('outbox')
     op.drop_index(op.f('ix_backup_codes_credential_id'), table_name='backup_codes')
     op.drop_table('backup_codes')
+    op.drop_index(op.f('ix_single_use_person_id_kind'), table_name='single_use')
     op.drop_index(op.f('ix_people_delete_at'), table_name='people')
     for table, column in reversed(_COLUMNS):
         op.drop_column(table, column.name)

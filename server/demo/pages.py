@@ -92,11 +92,14 @@ class DemoPages:
             visit.notice = await self._do(visit, form.get("action", ""))
         except DemoRefused as refused:
             visit.notice = Notice("refused", body=str(refused))
+        if visit.notice.needed:
+            # What an application does with the challenge of RFC 9470: ask the issuer for exactly that.
+            return await self._client.begin(request, visit, needed=visit.notice.needed)
         return self._home()
 
     async def _do(self, visit: Visit, action: str) -> Notice:
         match action:
-            case "api" | "userinfo":
+            case "api" | "payslip" | "userinfo":
                 return await self._client.ask(visit, kind=action)
             case "refresh":
                 await self._client.refresh(visit)

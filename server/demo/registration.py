@@ -12,6 +12,8 @@ from identity.services import Services
 NAME = "Ostiary demo"
 ACTOR = "system"
 API_SCOPE = "demo:read"
+# Behind the API's address.
+PAYSLIP = "/payslip"
 SCOPES = ("openid", "profile", "email")
 _REGISTRATION_LOCK = 0x64656D6F
 

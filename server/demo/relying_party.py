@@ -5,7 +5,9 @@ and gets is what any other client would.
 """
 
 import hmac
+import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
 import httpx2
@@ -15,13 +17,23 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from identity.services import Services
-from server.demo.registration import API_SCOPE, SCOPES, api_identifier, callback_uri, ensure_registered, home_uri
+from server.demo.registration import (
+    API_SCOPE,
+    PAYSLIP,
+    SCOPES,
+    api_identifier,
+    callback_uri,
+    ensure_registered,
+    home_uri,
+)
 from server.demo.visits import Notice, Visit
 
 if TYPE_CHECKING:
     from authlib.integrations.starlette_client import StarletteOAuth2App
 
 TIMEOUT_S = 10.0
+NOTHING: Mapping[str, str] = MappingProxyType({})
+_NEEDED = re.compile(r'(acr_values|max_age)="([^"]*)"')
 _TOKENS = ("access_token", "id_token", "refresh_token")
 
 
@@ -38,11 +50,14 @@ class RelyingParty:
         self._transport = httpx2.ASGITransport(server)
         self._client_id: str | None = None
 
-    async def begin(self, request: Request, visit: Visit) -> Response:
-        """The redirect to the authorization endpoint; state, nonce and PKCE verifier stay in the visit."""
+    async def begin(self, request: Request, visit: Visit, *, needed: Mapping[str, str] = NOTHING) -> Response:
+        """The redirect to the authorization endpoint; state, nonce and PKCE verifier stay in the visit.
+
+        `needed` is what a service's challenge asked for.
+        """
         app = await self._app()
         request.scope["session"] = visit.flow
-        response: Response = await app.authorize_redirect(request, callback_uri(self._issuer))
+        response: Response = await app.authorize_redirect(request, callback_uri(self._issuer), **needed)
         response.status_code = 303
         return response
 
@@ -97,14 +112,17 @@ class RelyingParty:
         await self._post("revocation_endpoint", {"token": (visit.tokens or {}).get("refresh_token", "")})
 
     async def ask(self, visit: Visit, *, kind: str) -> Notice:
-        """What the demo's API (`api`) or the userinfo endpoint (`userinfo`) answers to the access token."""
-        url = api_identifier(self._issuer)
+        """What the demo's API (`api`, `payslip`) or the userinfo endpoint (`userinfo`) answers to the access token."""
+        url = api_identifier(self._issuer) + (PAYSLIP if kind == "payslip" else "")
         async with self._http() as client:
             if kind == "userinfo":
                 url = str((await self._metadata(client))["userinfo_endpoint"])
             bearer = f"Bearer {(visit.tokens or {}).get('access_token', '')}"
             answer = await client.get(url, headers={"Authorization": bearer})
-        return Notice(kind, answer.status_code, answer.text)
+        challenge = answer.headers.get("www-authenticate", "")
+        wants_more = "insufficient_user_authentication" in challenge
+        needed = dict(_NEEDED.findall(challenge)) if wants_more else NOTHING
+        return Notice(kind, answer.status_code, answer.text, needed)
 
     async def sign_out_url(self, visit: Visit) -> str:
         """Where the browser is sent to end the session at the server, too (RP-Initiated Logout 1.0)."""

@@ -17,11 +17,15 @@ MAX_VISITS = 500
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What the last action led to: its kind, the status of the answer, and the answer as it came."""
+    """What the last action led to: its kind, the status of the answer, and the answer as it came.
+
+    `needed` is what a better sign-in must be asked for, where the answer wanted one (RFC 9470).
+    """
 
     kind: str
     status: int | None = None
     body: str = ""
+    needed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -129,7 +129,7 @@ async def test_password_managers_know_the_fields(site: Site, visit: Visit) -> No
     fields = "inputs => inputs.map(input => [input.name, input.type, input.autocomplete])"
     visible = "input:not([type=hidden])"
     assert await page.eval_on_selector_all(visible, fields) == [
-        ["username", "text", "username"],
+        ["username", "text", "username webauthn"],
         ["password", "password", "current-password"],
     ]
     await page.goto(await _link(site.world))

@@ -22,6 +22,8 @@ from tests.forms_browser import FormsBrowser, HtmlForm, Page
 from tests.oauth.tokens_read import claims_of
 from tests.world import ISSUER, Answer
 
+NEW_PASSWORD = "two barges under the bridge 5"
+ELSEWHERE = ("", "recover", "reset", "not me", "change", "disable", "suspend", "wait")
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 SAME_ORIGIN = {"origin": ISSUER, "sec-fetch-site": "same-origin"}
 WISHES = {
@@ -47,7 +49,7 @@ class Browser:
     """One browser: its cookies, and the page that it is at."""
 
     def __init__(self, scene: Scene, number: int, observer: Observer) -> None:
-        self._settings = scene.world.services.settings
+        self._scene, self._settings = scene, scene.world.services.settings
         wire = Wire(scene, number, observer.saw)
         self.number = number
         self.http = httpx2.AsyncClient(transport=wire, base_url=ISSUER, headers={"user-agent": AGENT})
@@ -78,6 +80,7 @@ class Browser:
     async def submit(self, form: HtmlForm, **fields: str) -> Page:
         """Sends a form of the page that it is at."""
         assert self.page is not None
+        self._scene.let_lie()
         self.page = await self._forms.submit(self.page, form, **fields)
         return self.page
 
@@ -98,6 +101,8 @@ class Actors:
         self.scene, self.world, self.observer, self.facts = scene, scene.world, observer, observer.facts
         self.clients = ground.clients
         self.browsers = [Browser(scene, number, observer) for number in (0, 1)]
+        self._due: list[Issued] = []
+        self._seen_codes = 0
 
     async def close(self) -> None:
         """Closes the browsers."""
@@ -167,14 +172,30 @@ class Actors:
         if form is not None:
             await browser.submit(form, code=self.backup_of(who, which))
 
-    async def go_in(self, number: int, who: str, *, remember: bool) -> None:
-        """The person signs in as they should."""
+    async def go_in(self, number: int, who: str, second: str, *, remember: bool, meanwhile: str = "") -> None:
+        """The person signs in as they should, and does what they are asked for, their second factor being `second`.
+
+        Something may happen elsewhere `meanwhile`, after the password.
+        """
         browser = self.browsers[number]
         await self.password(number, who, "right")
-        if browser.page is not None and browser.page.url.endswith("/signin/totp"):
-            app = next(reversed(self.facts.people[who].apps.values()), None)
-            if app is not None and app.last >= step_at(self.scene.clock.now):
-                self.scene.clock.move(seconds=31 + 30 * (app.last - step_at(self.scene.clock.now)))
+        await self.elsewhere(1 - number, who, meanwhile)
+        await self._second_step(number, who, second, remember=remember)
+        for path, name, value in (("/enrol", "decision", "later"), ("/consent", "decision", "allow")):
+            form = find_form(browser.page, name)
+            if browser.page is not None and browser.page.url.endswith(path) and form is not None:
+                await browser.submit(form, **{name: value})
+
+    async def _second_step(self, number: int, who: str, second: str, *, remember: bool) -> None:
+        page, human = self.browsers[number].page, self.facts.people[who]
+        if page is None or not page.url.endswith("/signin/totp"):
+            return
+        if second == "backup" and human.codes:
+            await self.backup(number, who, "unused")
+        elif human.apps:
+            now, last = step_at(self.scene.clock.now), next(reversed(human.apps.values())).last
+            if last >= now:
+                self.scene.clock.move(seconds=30 * (last + 1 - now))
             await self.totp(number, who, "now", remember=remember)
 
     async def press(self, number: int, path: str, name: str, value: str, **fields: str) -> None:
@@ -237,11 +258,33 @@ class Actors:
             fields = {"password": link.owner.password or "none"}
         await browser.submit(form, **fields)
 
+    async def elsewhere(self, number: int, who: str, what: str) -> None:
+        """What the person does in the other browser, or an administrator does to them; nothing for an empty text."""
+        match what:
+            case "recover":
+                await self.ask_recovery(number, who)
+                await self.link(number, 0, ("recover",), NEW_PASSWORD)
+            case "reset":
+                await self.reset(who, frozenset({"password"}))
+                await self.link(number, 0, ("reset",), NEW_PASSWORD)
+            case "not me":
+                await self.link(number, 0, ("not-me",), NEW_PASSWORD)
+            case "change":
+                await self.go_in(number, who, "totp", remember=False)
+                await self.change_password(number, who, "right", NEW_PASSWORD)
+            case "disable":
+                await self.set_state(who, "disabled")
+                await self.set_state(who, "active")
+            case "suspend":
+                await self.set_state(who, "suspended")
+            case "wait":
+                self.scene.clock.move(minutes=31)
+
     # Mischief.
 
     async def resend(self, number: int, pick: int, way: str, who: str, *, loses_answer: bool) -> None:
         """Sends a form that was shown once, the newest for 0, to whichever browser: as it was, empty, or bent."""
-        shown = self.observer.shown
+        shown = self.observer.pages.shown
         if not shown:
             return
         old = shown[-1 - pick % len(shown)]
@@ -255,7 +298,7 @@ class Actors:
         if way == "token":
             return token
         if way == "swapped":
-            other = self.observer.shown[pick % len(self.observer.shown)]
+            other = self.observer.pages.shown[pick % len(self.observer.pages.shown)]
             return {**old.fields, "form_token": other.fields.get("form_token", "")}
         choice = dict([old.choices[pick % len(old.choices)]]) if old.choices else {}
         typed = {
@@ -308,22 +351,28 @@ class Actors:
     # What must hold after each step.
 
     async def check(self) -> None:
-        """Redeems the codes that were given out, and looks who is signed in where."""
-        issued, self.facts.issued = self.facts.issued, []
-        for each in issued:
-            await self._redeem(each)
+        """Redeems the codes that were given out before the last act, and looks who is signed in where."""
+        due, self._due = self._due, self.facts.issued[self._seen_codes :]
+        self._seen_codes = len(self.facts.issued)
+        for issued in due:
+            await self._redeem(issued)
         for browser in self.browsers:
             await self._check_home(browser)
 
     async def _redeem(self, issued: Issued) -> None:
         answer = Answer(httpx2.Response(303), "", issued.params)
+        works = self.facts.is_redeemable(issued, self.scene.clock.now)
         response = await self.world.redeem(self.clients[issued.client], answer)
-        assert response.status_code == 200, response.text
+        assert response.status_code == (200 if works else 400), f"{response.text} for {issued}"
+        self.facts.tally["code redeemed" if works else "code refused"] += 1
+        if not works:
+            return
         body = msgspec.json.decode(response.content, type=dict[str, object])
         for token in (body["access_token"], body["id_token"]):
             claims = claims_of(str(token))
             said = (claims["sub"], claims["acr"], claims["amr"])
-            assert said == (issued.sub, issued.acr, issued.amr), f"the token says {said}, what happened is {issued}"
+            happened = (issued.owner.person.sub, issued.acr, issued.amr)
+            assert said == happened, f"the token says {said}, what happened is {happened}"
             first, last = issued.auth_time
             assert first <= int(str(claims["auth_time"])) <= last, f"{claims['auth_time']} is not when it was: {issued}"
 
@@ -340,10 +389,10 @@ class Actors:
             for client in self.clients:
                 await self.begin(number, client, "none")
         await self.check()
+        await self.check()
 
 
 def wrong_code(apps: list[App], now: int) -> str:
     """A code that none of the apps shows about now."""
     near = {app.code(now + ahead) for app in apps for ahead in range(-2, 3)}
     return next(code for code in ("111111", "222222", "333333", "444444", "555555", "666666") if code not in near)
-

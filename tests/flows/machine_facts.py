@@ -19,6 +19,7 @@ FRESH = timedelta(minutes=10)
 GRACE = timedelta(days=7)
 REMEMBERED = timedelta(days=30)
 LOCKED = timedelta(minutes=15)
+CODE_TTL = timedelta(seconds=60)
 LINK_TTL = {
     "recover": timedelta(minutes=30),
     "reset": timedelta(days=1),
@@ -105,7 +106,6 @@ class Flow:
     begun: datetime
     owner: Human | None = None
     proofs: list[Made] = field(default_factory=list)
-    consented: set[str] = field(default_factory=set)
     asked: Asked | None = None
 
     def forget(self) -> None:
@@ -142,12 +142,11 @@ class Live:
 
 @dataclass(frozen=True)
 class Asked:
-    """An authorization request: which application, the classes of which one must be met, and from when on."""
+    """An authorization request: which application, the classes of which one must be met, since when to sign in anew."""
 
     client: str
     classes: tuple[str, ...]
     sign_in_since: datetime | None
-    at: datetime
 
 
 @dataclass
@@ -164,16 +163,19 @@ class Link:
     is_spent: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass
 class Issued:
-    """A code that an application got, and what its tokens must say."""
+    """A code that an application got, what its tokens must say, and the line of the session that it lives in."""
 
     client: str
     params: dict[str, str]
-    sub: str
+    owner: Human
     acr: str
     amr: list[str]
     auth_time: tuple[int, int]
+    line: int
+    at: datetime
+    is_withdrawn: bool = False
 
 
 @dataclass
@@ -251,9 +253,10 @@ def tokens_say(methods: set[str]) -> tuple[str, list[str]]:
 
 @dataclass
 class Facts:
-    """All that is so."""
+    """All that is so. `clients` are the names of the applications by their ids."""
 
     people: dict[str, Human]
+    clients: dict[str, str]
     required: bool = False
     flows: dict[str, Flow] = field(default_factory=dict)
     sessions: dict[str, Live] = field(default_factory=dict)
@@ -277,6 +280,11 @@ class Facts:
         for flow in self.flows.values():
             if flow.owner is owner:
                 flow.forget()
+
+    def is_redeemable(self, issued: Issued, now: datetime) -> bool:
+        """Whether the code still works: in time, not withdrawn, its session alive."""
+        lives = (live for live in self.sessions.values() if live.line == issued.line)
+        return not issued.is_withdrawn and now - issued.at < CODE_TTL and any(live.is_alive(now) for live in lives)
 
     def forget_devices(self, owner: Human) -> None:
         """No browser stands in for a second factor of theirs."""

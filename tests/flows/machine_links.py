@@ -123,7 +123,8 @@ class LinkReader:
         assert found is not None, f"a recovery code that is none, or was used: {seen}"
         owner, made, flow = found
         assert flow == seen.before.get("flow"), f"a recovery code of another browser: {seen}"
-        assert owner.state == "active" and owner.password_since <= made, f"a recovery code that is void: {seen}"
+        assert owner.state == "active", f"a recovery code of a closed account: {seen}"
+        assert owner.password_since <= made, f"a recovery code that is void: {seen}"
         assert seen.began - made <= LINK_TTL["recover"], f"a recovery code that is too old: {seen}"
         self._facts.tally["recovery code"] += 1
         self.add(owner, seen.location, "recover", "code")

@@ -26,13 +26,11 @@ _BUTTON = re.compile(r'<button[^>]*\bname="(\w+)" value="([^"]*)"')
 
 @dataclass(frozen=True)
 class Shown:
-    """A form as a browser was shown it; `choices` are the buttons that carry a value."""
+    """A form as it was shown; `choices` are the buttons that carry a value."""
 
-    browser: int
     action: str
     fields: dict[str, str]
     choices: tuple[tuple[str, str], ...]
-    number: int
 
 
 @dataclass
@@ -68,7 +66,8 @@ class Exchange:
 
     def __str__(self) -> str:
         sent = {name: value for name, value in self.form.items() if name != "form_token"}
-        return f"browser {self.browser}: {self.method} {self.path} {self.query or sent} -> {self.status} {self.location}"
+        asked = f"{self.method} {self.path} {self.query or sent}"
+        return f"browser {self.browser}: {asked} -> {self.status} {self.location}"
 
 
 def forms_in(text: str) -> list[tuple[str, dict[str, str], tuple[tuple[str, str], ...]]]:
@@ -144,7 +143,7 @@ class Wire(httpx2.AsyncBaseTransport):
         """A refused step, form or link leaves one event."""
         if not is_told(seen):
             return
-        told = await self._scene.outcomes_since(seen.began)
+        told = await self._scene.outcomes_after(seen.began)
         refusals = [name for name, outcome in told if outcome != "success" and name != "lockout.started"]
         assert len(refusals) == 1, f"{seen} left {told}"
 

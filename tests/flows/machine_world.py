@@ -1,4 +1,4 @@
-"""The deployment that the sign-in machine plays with: cheap to open afresh, its clock stands still unless it is moved."""
+"""The deployment that the sign-in machine plays with: cheap to open afresh, its time moved by hand."""
 
 from __future__ import annotations
 
@@ -109,6 +109,13 @@ class Scene:
     clock: TickingClock
     rule: Rule
     read_letters: int = 0
+    # How long the next form lies open before it is sent.
+    pause: timedelta = timedelta()
+
+    def let_lie(self) -> None:
+        """The form that is sent next was left open for a while."""
+        self.clock.shift += self.pause
+        self.pause = timedelta()
 
     async def new_letters(self) -> list[Letter]:
         """The letters that were promised since this was last asked, oldest first."""
@@ -123,9 +130,9 @@ class Scene:
         async with self.world.services.database.reading() as db:
             return [sorted(map(tuple, (await db.execute(text(query))).all()), key=repr) for query in _GUARDED]
 
-    async def outcomes_since(self, at: datetime) -> list[tuple[str, str]]:
-        """The names and outcomes of the events since then."""
-        query = text("SELECT name, outcome FROM events WHERE at >= :at ORDER BY at, id")
+    async def outcomes_after(self, at: datetime) -> list[tuple[str, str]]:
+        """The names and outcomes of the events after then."""
+        query = text("SELECT name, outcome FROM events WHERE at > :at ORDER BY at, id")
         async with self.world.services.database.reading() as db:
             rows = await db.execute(query, {"at": int(at.timestamp() * 1_000_000)})
             return [(str(row.name), str(row.outcome)) for row in rows]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from identity.values import PersonState
-from tests.flows.machine_acts import WISHES, Actors
+from tests.flows.machine_acts import ELSEWHERE, WISHES, Actors
 from tests.flows.machine_facts import Facts, Human
 from tests.flows.machine_observer import Observer
 from tests.flows.machine_world import FIRST_PASSWORDS, NAMES, Ground, make_ground, open_scene
@@ -37,17 +37,26 @@ BACKUP = st.sampled_from(("unused", "unused", "used", "theirs", "wrong"))
 NEW = st.sampled_from(("a kite above the harbour 1", "an oar beside the harbour 2", "a lamp before the harbour 3"))
 WAY = st.sampled_from(("as it was", "filled", "filled", "empty", "token", "swapped"))
 KINDS = st.sampled_from((("recover",), ("recover",), ("reset",), ("not-me",), ("unlock",), ("recover", "reset")))
-STATES = st.sampled_from(("suspended", "disabled", "active", "active"))
-RESETS = st.sampled_from((frozenset({"password"}), frozenset({"factors"}), frozenset({"password", "factors"})))
-PAGES = st.sampled_from(
+SECOND = st.sampled_from(("totp", "totp", "backup"))
+WISH = st.sampled_from(sorted(WISHES))
+# To a state, resets of this, or to open doors.
+MANAGING: st.SearchStrategy[PersonState | frozenset[str] | None] = st.sampled_from(
     (
-        "/", "/signin", "/signin?again=1", "/signin/totp", "/signin/backup-code", "/signin/passkey", "/signin/mail-code",
-        "/enrol", "/enrol/totp", "/enrol/backup-codes", "/consent", "/recover", "/recover/code", "/account",
-        "/account/security", "/account/sessions", "/account/apps", "/oauth/logout",
+        "active", "active", "suspended", "disabled", frozenset({"password"}), frozenset({"factors"}),
+        frozenset({"password", "factors"}), None,
     )
 )  # fmt: skip
+PAGES = st.sampled_from(
+    (
+        "/", "/signin", "/signin?again=1", "/signin/totp", "/signin/backup-code", "/signin/passkey",
+        "/signin/mail-code", "/enrol", "/enrol/totp", "/enrol/backup-codes", "/consent", "/recover", "/recover/code",
+        "/account", "/account/security", "/account/sessions", "/account/apps", "/oauth/logout",
+    )
+)  # fmt: skip
+# How long a form lies open before it is sent.
+PAUSE = st.sampled_from((timedelta(), timedelta(), timedelta(minutes=11), timedelta(minutes=31)))
 MOVES = st.sampled_from(
-    (timedelta(seconds=1), timedelta(seconds=31), timedelta(minutes=11), timedelta(minutes=31), timedelta(days=8))
+    (timedelta(seconds=31), timedelta(minutes=11), timedelta(minutes=11), timedelta(minutes=31), timedelta(days=8))
 )
 # A page, and a button on it by name and value.
 BUTTONS = st.sampled_from(
@@ -82,8 +91,9 @@ class SigninMachine(RuleBasedStateMachine):
     def _run(self, act: Coroutine[object, object, Done]) -> Done:
         return self._runner.run(act)
 
-    def _do(self, act: Callable[[], Coroutine[object, object, None]]) -> None:
+    def _do(self, act: Callable[[], Coroutine[object, object, None]], pause: timedelta = timedelta()) -> None:
         """An act and what must hold after it."""
+        self._scene.pause = pause
 
         async def act_and_check() -> None:
             await act()
@@ -106,16 +116,16 @@ class SigninMachine(RuleBasedStateMachine):
             login: Human(person, NAMES[login], FIRST_PASSWORDS[login], since)
             for login, person in self.ground.people.items()
         }
-        self._facts = Facts(people, required)
-        clients = {name: created.client.client_id for name, created in self.ground.clients.items()}
-        self._observer = Observer(self._scene, self._facts, clients)
+        clients = {created.client.client_id: name for name, created in self.ground.clients.items()}
+        self._facts = Facts(people, clients, required)
+        self._observer = Observer(self._scene, self._facts)
         self._actors = Actors(self._scene, self.ground, self._observer)
         if has_app:
             self._do(lambda: self._enrol_first(number))
 
     async def _enrol_first(self, number: int) -> None:
         actors = self._actors
-        await actors.go_in(number, "ada", remember=False)
+        await actors.go_in(number, "ada", "totp", remember=False)
         await actors.enrol(number, right=True)
         await actors.press(number, "/oauth/logout", "form_token", "")
         self._scene.clock.move(minutes=1)
@@ -131,7 +141,7 @@ class SigninMachine(RuleBasedStateMachine):
             self._run(self._stack.aclose())
             self._runner.close()
 
-    @rule(number=BROWSER, client=CLIENT, wish=st.sampled_from(sorted(WISHES)))
+    @rule(number=BROWSER, client=CLIENT, wish=WISH)
     def begin(self, number: int, client: str, wish: str) -> None:
         """An application sends the browser here."""
         self._do(lambda: self._actors.begin(number, client, wish))
@@ -144,60 +154,74 @@ class SigninMachine(RuleBasedStateMachine):
     async def _open(self, number: int, path: str) -> None:
         await self._actors.browsers[number].open(path)
 
-    @rule(number=BROWSER, who=WHO, which=PASSWORD)
-    def password(self, number: int, who: str, which: str) -> None:
+    @rule(number=BROWSER, who=WHO, which=PASSWORD, pause=PAUSE)
+    def password(self, number: int, who: str, which: str, pause: timedelta) -> None:
         """Somebody types a password."""
-        self._do(lambda: self._actors.password(number, who, which))
+        self._do(lambda: self._actors.password(number, who, which), pause)
 
     @rule(number=BROWSER, who=WHO)
     def hammer(self, number: int, who: str) -> None:
         """Somebody guesses until the door closes."""
         self._do(lambda: self._actors.hammer(number, who))
 
-    @rule(number=BROWSER, who=WHO, which=CODE, remember=st.booleans())
-    def totp(self, number: int, who: str, which: str, remember: bool) -> None:
+    @rule(number=BROWSER, who=WHO, which=CODE, remember=st.booleans(), pause=PAUSE)
+    def totp(self, number: int, who: str, which: str, remember: bool, pause: timedelta) -> None:
         """Somebody types a code of an app."""
-        self._do(lambda: self._actors.totp(number, who, which, remember=remember))
+        self._do(lambda: self._actors.totp(number, who, which, remember=remember), pause)
 
     @rule(number=BROWSER, who=WHO, which=BACKUP)
     def backup(self, number: int, who: str, which: str) -> None:
         """Somebody types a backup code."""
         self._do(lambda: self._actors.backup(number, who, which))
 
-    @rule(number=BROWSER, who=WHO, remember=st.booleans())
-    def go_in(self, number: int, who: str, remember: bool) -> None:
+    @rule(number=BROWSER, who=WHO, second=SECOND, remember=st.booleans())
+    def go_in(self, number: int, who: str, second: str, remember: bool) -> None:
         """Somebody signs in as they should."""
-        self._do(lambda: self._actors.go_in(number, who, remember=remember))
+        self._do(lambda: self._actors.go_in(number, who, second, remember=remember))
 
-    @rule(number=BROWSER, right=st.booleans())
-    def enrol(self, number: int, right: bool) -> None:
+    @rule(number=BROWSER, who=WHO, second=SECOND, meanwhile=st.sampled_from(ELSEWHERE))
+    def go_in_while(self, number: int, who: str, second: str, meanwhile: str) -> None:
+        """Something happens elsewhere between somebody's password and their code."""
+        self._do(lambda: self._actors.go_in(number, who, second, remember=False, meanwhile=meanwhile))
+
+    @rule(number=BROWSER, client=CLIENT, wish=WISH, who=WHO, second=SECOND, remember=st.booleans())
+    def go_in_for(self, number: int, client: str, wish: str, who: str, second: str, remember: bool) -> None:
+        """Somebody signs in for an application, as they should."""
+        self._do(lambda: self._go_in_for(number, client, wish, who, second, remember))
+
+    async def _go_in_for(self, number: int, client: str, wish: str, who: str, second: str, remember: bool) -> None:
+        await self._actors.begin(number, client, wish)
+        await self._actors.go_in(number, who, second, remember=remember)
+
+    @rule(number=BROWSER, right=st.sampled_from((True, True, False)), pause=PAUSE)
+    def enrol(self, number: int, right: bool, pause: timedelta) -> None:
         """Somebody adds an authenticator app."""
-        self._do(lambda: self._actors.enrol(number, right=right))
+        self._do(lambda: self._actors.enrol(number, right=right), pause)
 
-    @rule(number=BROWSER, button=BUTTONS)
-    def press(self, number: int, button: tuple[str, str, str]) -> None:
+    @rule(number=BROWSER, button=BUTTONS, pause=PAUSE)
+    def press(self, number: int, button: tuple[str, str, str], pause: timedelta) -> None:
         """Somebody presses a button of a page."""
-        self._do(lambda: self._actors.press(number, *button))
+        self._do(lambda: self._actors.press(number, *button), pause)
 
-    @rule(number=BROWSER, who=WHO, which=PASSWORD, new=NEW)
-    def change_password(self, number: int, who: str, which: str, new: str) -> None:
+    @rule(number=BROWSER, who=WHO, which=PASSWORD, new=NEW, pause=PAUSE)
+    def change_password(self, number: int, who: str, which: str, new: str, pause: timedelta) -> None:
         """Somebody changes a password on the account's page."""
-        self._do(lambda: self._actors.change_password(number, who, which, new))
+        self._do(lambda: self._actors.change_password(number, who, which, new), pause)
 
     @rule(number=BROWSER, who=WHO)
     def ask_recovery(self, number: int, who: str) -> None:
         """Somebody asks for a letter."""
         self._do(lambda: self._actors.ask_recovery(number, who))
 
-    @rule(number=BROWSER)
-    def recovery_code(self, number: int) -> None:
+    @rule(number=BROWSER, pause=PAUSE)
+    def recovery_code(self, number: int, pause: timedelta) -> None:
         """Somebody types the digits of the newest letter."""
-        self._do(lambda: self._actors.recovery_code(number))
+        self._do(lambda: self._actors.recovery_code(number), pause)
 
-    @rule(number=BROWSER, pick=st.integers(0, 4), kinds=KINDS, new=NEW)
-    def link(self, number: int, pick: int, kinds: tuple[str, ...], new: str) -> None:
+    @rule(number=BROWSER, pick=st.integers(0, 4), kinds=KINDS, new=NEW, pause=PAUSE)
+    def link(self, number: int, pick: int, kinds: tuple[str, ...], new: str, pause: timedelta) -> None:
         """Somebody uses a link of a letter."""
-        self._do(lambda: self._actors.link(number, pick, kinds, new))
+        self._do(lambda: self._actors.link(number, pick, kinds, new), pause)
 
     @rule(number=BROWSER, pick=PICK, way=WAY, who=WHO, loses_answer=st.booleans())
     def resend(self, number: int, pick: int, way: str, who: str, loses_answer: bool) -> None:
@@ -209,20 +233,18 @@ class SigninMachine(RuleBasedStateMachine):
         """A thief plants the cookie of a sign-in."""
         self._do(lambda: self._actors.plant_flow(number))
 
-    @rule(who=WHO, state=STATES)
-    def set_state(self, who: str, state: PersonState) -> None:
-        """An administrator moves an account to another state."""
-        self._do(lambda: self._actors.set_state(who, state))
+    @rule(who=WHO, act=MANAGING)
+    def manage(self, who: str, act: PersonState | frozenset[str] | None) -> None:
+        """An administrator moves an account to another state, starts a reset, or opens closed doors."""
+        self._do(lambda: self._manage(who, act))
 
-    @rule(who=WHO, resets=RESETS)
-    def reset(self, who: str, resets: frozenset[str]) -> None:
-        """An administrator starts a reset."""
-        self._do(lambda: self._actors.reset(who, resets))
-
-    @rule(who=WHO)
-    def unlock(self, who: str) -> None:
-        """An administrator opens closed doors."""
-        self._do(lambda: self._actors.unlock(who))
+    async def _manage(self, who: str, act: PersonState | frozenset[str] | None) -> None:
+        if act is None:
+            await self._actors.unlock(who)
+        elif isinstance(act, frozenset):
+            await self._actors.reset(who, act)
+        else:
+            await self._actors.set_state(who, act)
 
     @rule(by=MOVES)
     def wait(self, by: timedelta) -> None:
@@ -241,14 +263,13 @@ class SigninMachine(RuleBasedStateMachine):
 
 
 @pytest.fixture
-def machine(sqlite_url: Callable[[Path], str], tmp_path: Path) -> Iterator[type[SigninMachine]]:
+def machine(sqlite_url: Callable[[Path], str], tmp_path: Path) -> type[SigninMachine]:
     """The machine over a ground of its own."""
     made = tmp_path / "ground"
     made.mkdir()
     with asyncio.Runner() as runner:
         ground = runner.run(make_ground(sqlite_url(made), made))
-    parts = {"ground": ground, "folder": tmp_path, "tally": Counter()}
-    yield type("Machine", (SigninMachine,), parts)
+    return type("Machine", (SigninMachine,), {"ground": ground, "folder": tmp_path, "tally": Counter()})
 
 
 def test_no_order_of_steps_in_two_browsers_leads_past_the_proofs_that_are_demanded(

@@ -221,8 +221,7 @@ async def test_more_sessions_than_allowed_end_the_one_used_longest_ago(database_
 async def test_keeping_somebody_signed_in_is_a_setting_and_a_wish(database_url: str, tmp_path: Path) -> None:
     """S32: without the setting a forged field changes nothing."""
     for keeps in (False, True):
-        settings = {"session__keep_s": "864000"} if keeps else {}
-        async with open_world(database_url, tmp_path, **settings) as world:
+        async with open_world(database_url, tmp_path, session__keep_s="864000" if keeps else "0") as world:
             name = f"ada{keeps}".lower()
             await world.person(name)
             async with world.browser() as http:

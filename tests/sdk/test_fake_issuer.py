@@ -41,9 +41,21 @@ def test_verifying_by_hand_as_the_readme_says() -> None:
     assert who_is("junk") == "refused: malformed (the token must be three base64url parts joined by dots)"
 
 
+def test_asking_for_a_better_sign_in_as_the_readme_says(fake: FakeIssuer, verifier: SyncVerifier) -> None:
+    """RFC 9470 §3, and the challenge is the one that stands in the README."""
+    names = run_block(2)
+    assert "app" in names
+    payslip = names["payslip_without_asgi"]
+    assert callable(payslip)
+    status, words = payslip(verifier.verify(fake.mint({"acr": "urn:ostiary:aal1"})), verifier)
+    assert status == 401
+    shown = " ".join(README.read_text().partition("WWW-Authenticate: ")[2].partition("\n```")[0].split())
+    assert words == shown.replace('realm="api"', 'realm="pay"')
+
+
 def test_the_readmes_own_test_passes() -> None:
     """Users copy it."""
-    test_my_service = run_block(2)["test_my_service"]
+    test_my_service = run_block(3)["test_my_service"]
     assert callable(test_my_service)
     test_my_service()
 

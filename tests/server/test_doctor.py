@@ -121,7 +121,7 @@ def everyone_trusted(environ: Environ) -> str:
 
 
 def wrong_settings(environ: Environ) -> str:
-    environ.update(OSTIARY_PROFILE="pci")
+    environ.update(OSTIARY_PROFILE="fapi")
     return "OSTIARY_PROFILE"
 
 

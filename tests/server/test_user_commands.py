@@ -105,7 +105,7 @@ def test_show_and_list_tell_factors_doors_sessions_and_dates_and_no_secret(
 def test_unlock_opens_every_door_of_this_person_and_of_nobody_else(
     cli: CommandLine, ada: str, on_database: Callable[..., None]
 ) -> None:
-    """S23, S24: passwords, codes and recovery are counted apart, at large and at each device."""
+    """S23, S24: passwords, codes, passkeys and recovery are counted apart, at large and at each device."""
     eve, device = cli.json("user", "create", "--username", "eve")["id"], new_id(utc_now())
     left: list[bytes] = []
 
@@ -118,6 +118,9 @@ def test_unlock_opens_every_door_of_this_person_and_of_nobody_else(
             keys += [lockout.person_key(emitter, who), lockout.recovery_key(emitter, who.hex())]
             keys += [lockout.code_key(emitter, method, who, None) for method in ("totp", "backup_code", "mail_code")]
         keys += [lockout.code_key(emitter, method, person_id(ada), device) for method in ("totp", "backup_code")]
+        passkey, kept = new_id(now), {"person_id": person_id(ada), "kind": "passkey_bound", "attributes": {}}
+        await db.execute(insert(credentials).values(id=passkey, created_at=now, version=1, **kept))
+        keys += [lockout.code_key(emitter, "passkey", passkey + where, None) for where in (b"", device)]
         until = now + timedelta(minutes=15)
         rows = [{"key": key, "failures": 5, "first_at": now, "until": until} for key in keys]
         await db.execute(insert(lockouts), rows)

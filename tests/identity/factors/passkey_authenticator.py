@@ -49,7 +49,8 @@ def cbor(value: object) -> bytes:
             return _head(4, len(value)) + b"".join(map(cbor, value))
         case dict():
             return _head(5, len(value)) + b"".join(cbor(key) + cbor(item) for key, item in value.items())
-    raise TypeError(type(value))
+        case _:
+            raise TypeError(type(value))
 
 
 def _head(kind: int, number: int) -> bytes:

@@ -44,7 +44,7 @@ async def ask_options(http: httpx2.AsyncClient, page: Page) -> dict[str, object]
 async def send_answer(http: httpx2.AsyncClient, page: Page, credential: str, **fields: str) -> Page:
     """Sends the form of a page with an answer in it; no box is ticked unless `fields` says so."""
     form = passkey_form(page)
-    unticked = {name: "" for name in ("keep", "remember") if name in form.fields}
+    unticked: dict[str, str] = {name: "" for name in ("keep", "remember") if name in form.fields}
     return await FormsBrowser(http, ISSUER).submit(page, form, credential=credential, **{**unticked, **fields})
 
 

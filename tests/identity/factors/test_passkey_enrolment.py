@@ -7,7 +7,9 @@ import json
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
+from identity.tables import people
 from tests.forms_browser import FormsBrowser
 from tests.identity.factors.passkey_authenticator import BE, BS, UP, UV, Authenticator, Maker, b64, unb64
 from tests.identity.factors.passkey_ceremonies import (
@@ -269,9 +271,15 @@ async def test_a_key_whose_maker_is_trusted_reaches_the_highest_level(database_u
     assert (claims["acr"], claims["amr"]) == ("urn:ostiary:aal3", ["hwk", "mfa", "user"])
 
 
-async def test_the_page_speaks_turkish(world: World) -> None:
+async def test_the_page_speaks_the_persons_language(world: World) -> None:
+    """The one of their profile comes before the browser's; a new passkey is named in it."""
     person = await world.person()
+    async with world.services.database.transaction() as db:
+        spoken = update(people).where(people.c.id == person.id).values(profile={**person.profile, "locale": "tr"})
+        await db.execute(spoken)
     async with world.browser() as http:
         await world.sign_in(http, person)
-        page = await http.get(ENROL, headers={"accept-language": "tr"})
-    assert "Geçiş anahtarı ekle" in page.text
+        page = await FormsBrowser(http, ISSUER).open(ENROL)
+        assert "Geçiş anahtarı ekle" in words_of(page)
+        await send_answer(http, page, Authenticator().create(await ask_options(http, page)))
+    assert [row["label"] for row in await stored_passkeys(world)] == ["Geçiş anahtarı"]

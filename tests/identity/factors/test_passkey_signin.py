@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from identity.accounts import set_person_state
-from identity.factors import passkey_step
 from identity.values import PersonState
 from tests.forms_browser import FormsBrowser
 from tests.identity.factors.passkey_authenticator import BE, UP, UV, Authenticator, b64
@@ -26,7 +25,7 @@ from tests.identity.factors.passkey_ceremonies import (
     words_of,
 )
 from tests.identity.factors.steps import count_sessions, give_app, to_second_step
-from tests.world import ISSUER, World, open_world
+from tests.world import ISSUER, PASSWORD, World, open_world
 
 pytestmark = pytest.mark.anyio
 
@@ -116,6 +115,23 @@ async def test_kept_signed_in_by_a_passkey_as_by_a_password(database_url: str, t
             [cookie] = [one for one in done.headers.get_list("set-cookie") if "_session=" in one]
             assert ("Max-Age" in cookie) is (age is not None)
             assert age is None or age in cookie
+
+
+async def test_a_browser_may_be_remembered_after_a_second_step(world: World) -> None:
+    """Where it was asked for; a passkey that begins a sign-in needs no second step, so there is nothing to remember."""
+    key = await give_passkey(world, await world.person())
+    async with world.browser() as http:
+        begun = await begin(http)
+        assert "remember" not in passkey_form(begun.page).fields
+        await send_answer(http, begun.page, key.get(begun.options), remember="yes")
+        assert await world.events("device.remembered") == []
+    async with world.browser() as http:
+        page = await to_second_step(world, http)
+        assert (await use_passkey(http, page, key, remember="yes")).url == f"{ISSUER}/"
+        assert len(await world.events("device.remembered")) == 1
+        browser = FormsBrowser(http, ISSUER)
+        page = await browser.open(world.authorize_url(await world.client(), prompt="login"))
+        assert "code" in (await browser.sign_in(page, "ada", PASSWORD)).params
 
 
 # ---------------------------------------------------------------- what must not let anybody in
@@ -263,108 +279,6 @@ async def test_a_passkey_that_was_removed_meanwhile_proves_nothing(world: World)
         assert (await send_answer(http, begun.page, key.get(begun.options))).status == 403
 
 
-# ---------------------------------------------------------------- counters
-
-
-async def test_a_counter_that_went_back_is_told_and_stays(world: World) -> None:
-    """S30: flagged. Which of two copies is the stolen one nobody can tell, so neither is locked out by the other."""
-    key = await give_passkey(world, await world.person(), Authenticator(count=5))
-    for count, told, kept in ((6, 0, 6), (6, 1, 6), (3, 2, 6), (0, 3, 6), (9, 3, 9)):
-        key.count = count
-        async with world.browser() as http:
-            begun = await begin(http)
-            assert (await send_answer(http, begun.page, key.get(begun.options))).url == f"{ISSUER}/"
-        assert len(await world.events("mfa.counter_regressed")) == told, f"after {count}"
-        [stored] = await stored_passkeys(world)
-        assert stored["sign_count"] == kept
-    [stored] = await stored_passkeys(world)
-    credential = stored["id"]
-    assert isinstance(credential, bytes)
-    regressed = await world.events("mfa.counter_regressed")
-    assert {event["severity"] for event in regressed} == {"HIGH"}
-    assert regressed[0]["data"] == {"credential": f"fac_{credential.hex()}"}
-
-
-async def test_a_passkey_without_a_counter_raises_no_alarm(world: World) -> None:
-    """§6.1.1: most passkeys that are copied between devices always say 0."""
-    key = await give_passkey(world, await world.person())
-    for _ in range(2):
-        async with world.browser() as http:
-            begun = await begin(http)
-            assert (await send_answer(http, begun.page, key.get(begun.options))).url == f"{ISSUER}/"
-    assert await world.events("mfa.counter_regressed") == []
-
-
-async def test_whether_it_was_backed_up_is_kept_up_to_date(world: World) -> None:
-    key = await give_passkey(world, await world.person(), Authenticator(flags=UP | UV | BE))
-    assert [row["backup_state"] for row in await stored_passkeys(world)] == [False]
-    key.flags |= 0x10
-    async with world.browser() as http:
-        begun = await begin(http)
-        await send_answer(http, begun.page, key.get(begun.options))
-    assert [row["backup_state"] for row in await stored_passkeys(world)] == [True]
-
-
-# ---------------------------------------------------------------- lockout
-
-
-async def test_a_door_closed_to_passwords_stays_open_to_the_passkey(world: World) -> None:
-    """S24: whoever types wrong passwords for somebody keeps nobody out who has a passkey (docs/decisions/0010)."""
-    key = await give_passkey(world, await world.person())
-    async with world.browser() as http:
-        browser = FormsBrowser(http, ISSUER)
-        for _ in range(world.services.settings.lockout_failures):
-            await browser.sign_in(await browser.open("/signin"), "ada", "a wrong password")
-    assert len(await world.events("lockout.started")) == 1
-    async with world.browser() as http:
-        begun = await begin(http)
-        assert (await send_answer(http, begun.page, key.get(begun.options))).url == f"{ISSUER}/"
-
-
-async def test_a_pending_second_step_dies_with_the_lockout(world: World) -> None:
-    """S23: the password before it may have been guessed; the passkey alone still works."""
-    key = await give_passkey(world, await world.person())
-    async with world.browser() as pending, world.browser() as attacker:
-        page = await to_second_step(world, pending)
-        browser = FormsBrowser(attacker, ISSUER)
-        for _ in range(world.services.settings.lockout_failures):
-            await browser.sign_in(await browser.open("/signin"), "ada", "a wrong password")
-        refused = await use_passkey(pending, page, key)
-        assert refused.status == 403
-        [event] = await world.events("mfa.refused")
-        assert event["data"] == {"method": "passkey", "reason": "account_locked"}
-        anew = await FormsBrowser(pending, ISSUER).open("/signin")
-        assert anew.url.endswith("/signin"), "what was proven before counts no more"
-        assert (await use_passkey(pending, anew, key)).url == f"{ISSUER}/"
-
-
-async def test_failures_of_one_passkey_close_its_door_but_not_where_its_person_was_before(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """S23, S24: at most 100 consecutive failures (NIST SP 800-63B-4 §3.2.2); here three."""
-    monkeypatch.setattr(passkey_step, "MOST_FAILURES", 3)
-    key = await give_passkey(world, await world.person())
-    async with world.browser() as known, world.browser() as stranger:
-        begun = await begin(known)
-        assert (await send_answer(known, begun.page, key.get(begun.options))).url == f"{ISSUER}/"
-        page = (await begin(stranger)).page
-        for _ in range(3):
-            bogus = key.get(await ask_options(stranger, page), signed_by=Authenticator())
-            page = await send_answer(stranger, page, bogus)
-        [locked] = await world.events("lockout.started")
-        data = locked["data"]
-        assert isinstance(data, dict)
-        assert (data["failures"], data["scope"]) == (3, "passkey")
-        refused = await use_passkey(stranger, page, key)
-        assert refused.status == 403
-        assert (await world.events("login.refused"))[-1]["data"] == {"reason": "passkey_locked"}
-        again = await begin(known, world.authorize_url(await world.client(), prompt="login"))
-        assert "code" in (await send_answer(known, again.page, key.get(again.options))).params
-        world.clock.move(minutes=16)
-        begun = await begin(stranger)
-        assert (await send_answer(stranger, begun.page, key.get(begun.options))).url == f"{ISSUER}/"
-
-
 # ---------------------------------------------------------------- forms
 
 
@@ -403,7 +317,7 @@ async def test_a_passkey_out_of_order_is_refused(world: World) -> None:
     async with world.browser() as http:
         page = await FormsBrowser(http, ISSUER).open(world.authorize_url(client))
         form = passkey_form(page)
-        await FormsBrowser(http, ISSUER).sign_in(page, "ada", "a quiet harbour at dusk 7")
+        await FormsBrowser(http, ISSUER).sign_in(page, "ada", PASSWORD)
         asked = await http.post(f"{form.action}/options", data=form.fields, headers={"origin": ISSUER})
         assert asked.status_code == 400, "the token belongs to the step before"
         assert (await http.get(SIGN_IN)).headers["location"] == "/consent"
@@ -412,15 +326,3 @@ async def test_a_passkey_out_of_order_is_refused(world: World) -> None:
         page = await to_second_step(world, http)
         assert page.url.endswith("/signin/totp")
         assert (await http.get(SIGN_IN)).headers["location"] == "/signin/totp"
-
-
-async def test_the_limit_of_an_address_holds_for_passkeys(world: World) -> None:
-    """S23: failures over many accounts end here."""
-    limit = world.services.settings.address_attempts
-    async with world.browser(address="203.0.113.9") as http:
-        page = (await begin(http)).page
-        for _ in range(limit):
-            assert (await send_answer(http, page, "{}")).status == 403
-        refused = await send_answer(http, page, "{}")
-        assert refused.status == 429
-        assert "retry-after" in refused.response.headers

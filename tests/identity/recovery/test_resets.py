@@ -19,7 +19,7 @@ from tests.identity.forms import SAME_ORIGIN, hidden_fields, sign_in, words_of
 from tests.identity.mail.letters_read import letters, one_letter
 from tests.identity.recovery.factors_given import factors_of, give_app, give_codes
 from tests.identity.recovery.steps import NEW_PASSWORD, ask, choose, link_path, path_of, post, send
-from tests.world import PASSWORD, World, open_world
+from tests.world import PASSWORD, World
 
 pytestmark = pytest.mark.anyio
 
@@ -214,13 +214,13 @@ async def test_a_form_from_elsewhere_resets_nothing(world: World) -> None:
     assert refused == [{"kind": "reset", "reason": "foreign_form"}] * 2
 
 
-async def test_without_mail_the_link_is_handed_over(database_url: str, tmp_path: object) -> None:
-    async with open_world(database_url, tmp_path, demo="off") as world:  # type: ignore[arg-type]
-        person = await world.person()
-        path = await begin(world, person, password=True)
-        async with world.services.database.reading() as db:
-            assert not await is_mailed(db, world.services, person.id)
-            assert (await db.execute(select(outbox.c.id))).first() is None
-        async with world.browser() as browser:
-            assert (await choose(browser, path)).status_code == 303
-            assert (await sign_in(browser, "ada", NEW_PASSWORD)).status_code == 303
+async def test_without_mail_the_link_is_handed_over(world: World) -> None:
+    object.__setattr__(world.services.settings, "has_mail", False)
+    person = await world.person()
+    path = await begin(world, person, password=True)
+    async with world.services.database.reading() as db:
+        assert not await is_mailed(db, world.services, person.id)
+        assert (await db.execute(select(outbox.c.id))).first() is None
+    async with world.browser() as browser:
+        assert (await choose(browser, path)).status_code == 303
+        assert (await sign_in(browser, "ada", NEW_PASSWORD)).status_code == 303
