@@ -15,11 +15,17 @@ from base.statements import Insert, Row, Statement
 
 async def run(db: AsyncConnection, statement: Statement, params: Row) -> Row | None:
     """The first row of a statement, as raw values, or None. On SQLite `db` must be a write transaction."""
+    rows = await run_all(db, statement, params)
+    return rows[0] if rows else None
+
+
+async def run_all(db: AsyncConnection, statement: Statement, params: Row) -> list[Row]:
+    """All its rows."""
     raw = _driver_of(db)
     if isinstance(raw, sqlite3.Connection):
         return _on_sqlite(raw, statement, params)
-    rows = await _on_postgres(raw, statement.postgres_text, [[value] for value in params], returns=True)
-    return rows[0][1:] if rows else None
+    columns: list[list[object]] = [[value] for value in params]
+    return [row[1:] for row in await _on_postgres(raw, statement.postgres_text, columns, returns=True)]
 
 
 async def store(db: AsyncConnection, insert: Insert, rows: Sequence[Row]) -> None:
@@ -47,7 +53,7 @@ def _driver_of(db: AsyncConnection) -> object:
     return proxied.driver_connection
 
 
-def _on_sqlite(raw: sqlite3.Connection, statement: Statement, params: Row) -> Row | None:
+def _on_sqlite(raw: sqlite3.Connection, statement: Statement, params: Row) -> list[Row]:
     values = statement.named(params)
     gate, *others = statement.sqlite
     try:
@@ -57,7 +63,7 @@ def _on_sqlite(raw: sqlite3.Connection, statement: Statement, params: Row) -> Ro
                 raw.execute(other, values)
     except sqlite3.Error as failure:
         raise _told(failure) from None
-    return cast(Row, rows[0]) if rows else None
+    return cast(list[Row], rows)
 
 
 async def _on_postgres(raw: object, text: str, columns: list[list[object]], *, returns: bool) -> list[Row]:

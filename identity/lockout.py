@@ -109,8 +109,24 @@ async def reserve(
 
     Failures older than `duration` no longer count, and a door that was closed opens with a fresh count.
     """
-    params: Row = (key, to_micros(now), to_micros(now - duration), to_micros(now + duration), limit)
-    row = await database.write(Unit(_RESERVE, params))
+    return _reservation(key, await database.write(Unit(_RESERVE, _asked(key, limit, duration, now))))
+
+
+async def reserve_within(
+    db: AsyncConnection, key: bytes, *, limit: int, duration: timedelta, now: datetime
+) -> Reservation | None:
+    """The same in the caller's write transaction: others who ask for this counter wait until that ends.
+
+    For proofs that are looked at in the same transaction; one that takes long must be counted before it.
+    """
+    return _reservation(key, await run(db, _RESERVE, _asked(key, limit, duration, now)))
+
+
+def _asked(key: bytes, limit: int, duration: timedelta, now: datetime) -> Row:
+    return key, to_micros(now), to_micros(now - duration), to_micros(now + duration), limit
+
+
+def _reservation(key: bytes, row: Row | None) -> Reservation | None:
     if row is None:
         return None
     failures, until = cast(tuple[int, int | None], row)

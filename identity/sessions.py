@@ -20,7 +20,7 @@ from base.clock import from_micros, to_micros
 from base.cookies import read_cookie
 from base.ids import PERSON, new_id, show_id
 from base.secret_values import COOKIE, digest, find_digest, new_secret
-from base.statements import Statement, Value, insert_into
+from base.statements import Row, Statement, Value, insert_into
 from base.within import run, store
 from identity.services import Services
 from identity.standing import COLUMNS_POSTGRES, COLUMNS_SQLITE, standing_of
@@ -107,7 +107,8 @@ async def touch_session(db: AsyncConnection, services: Services, session_id: byt
     """Puts off the idle limit, at most once a minute; never past the absolute one. Needs a write transaction."""
     settings = services.settings
     kept = settings.session_keep or settings.session_idle
-    params = (session_id, *map(to_micros, (now, now - TOUCH_EVERY, now + settings.session_idle, now + kept)))
+    idle, longer = now + settings.session_idle, now + kept
+    params: Row = (session_id, to_micros(now), to_micros(now - TOUCH_EVERY), to_micros(idle), to_micros(longer))
     await run(db, _TOUCH, params)
 
 

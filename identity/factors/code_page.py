@@ -23,7 +23,6 @@ from identity.signin.paths import PROVING, path_of
 from identity.signin.slowing import answer_late
 from identity.signin.state import Asked, Prove
 from identity.signin.step_pages import finish, is_own_step, refuse_step, wait_page
-from identity.signin.turnstile import Turnstile, TurnstileBusy
 from identity.values import SigninAttempt, Standing
 
 # 403: credentials were given and are not enough (RFC 9110 §15.5.4).
@@ -66,7 +65,6 @@ class CodePage:
         self._services = services
         self._kind = kind
         self._purpose = f"signin {kind.method}"
-        self._turnstile = Turnstile()
 
     async def show(self, request: Request) -> Response:
         """GET: the form, or wherever the flow of this browser has gone."""
@@ -101,10 +99,7 @@ class CodePage:
         if wait_s is not None:
             await refuse_step(services, request, flow, "address_limit")
             return wait_page(services, request, 429, wait_s, flow.attempt.request)
-        try:
-            return await self._take(request, flow, flow.standing, form, began)
-        except TurnstileBusy:
-            return wait_page(services, request, 503, 1, flow.attempt.request)
+        return await self._take(request, flow, flow.standing, form, began)
 
     def _find_empty(self, form: Form) -> str | None:
         """What is missing in the form, or None."""
@@ -113,9 +108,7 @@ class CodePage:
     async def _take(self, request: Request, flow: Flow, standing: Standing, form: Form, began: float) -> Response:
         services = self._services
         remember = form.get("remember") == "yes" and self._remember_days > 0
-        taken = await take_code(
-            services, request, self._turnstile, self._kind, standing, form["code"], remember=remember
-        )
+        taken = await take_code(services, request, self._kind, standing, form["code"], remember=remember)
         if taken is None:
             return await refuse_step(services, request, flow, "replayed")
         if isinstance(taken, NotAccepted):

@@ -26,7 +26,6 @@ from identity.signin.attempt import save_attempt
 from identity.signin.flow import Flow, Turn, load_flow
 from identity.signin.proving import add_proof
 from identity.signin.state import Prove
-from identity.signin.turnstile import Turnstile
 from identity.values import Proof, SigninAttempt, Standing
 
 # Says why a code is not accepted; None where it is, and then it was spent in this transaction.
@@ -68,32 +67,18 @@ class _Try:
 
 
 async def take_code(
-    services: Services,
-    request: Request,
-    turnstile: Turnstile,
-    kind: CodeKind,
-    standing: Standing,
-    typed: str,
-    *,
-    remember: bool,
+    services: Services, request: Request, kind: CodeKind, standing: Standing, typed: str, *, remember: bool
 ) -> Turn | NotAccepted | None:
     """Where the sign-in goes after this code, or that it was not accepted; None where the step was taken already.
 
-    What happened is committed and told. Raises TurnstileBusy, and then nothing is counted.
+    What happened is committed and told.
     """
     device_id = await find_device_of(services, request, standing.id)
     tried = _Try(kind, standing, device_id, origin_of(request))
     if await is_account_locked(services, standing.id, device_id):
         await _give_up(services, request, tried)
         return NotAccepted(services.settings.lockout_failures)
-    key = lockout.code_key(services.emitter, kind.method, standing.id, device_id)
-    # The place is held until a right code has released the counter again.
-    async with turnstile.pass_through(key):
-        reservation = await _reserve(services, key)
-        if reservation is None:
-            await _refuse(services, tried, "locked")
-            return NotAccepted(services.settings.lockout_failures)
-        return await _look(services, request, tried, reservation, typed, remember=remember)
+    return await _look(services, request, tried, typed, remember=remember)
 
 
 async def find_device_of(services: Services, request: Request, person_id: bytes) -> bytes | None:
@@ -112,22 +97,23 @@ async def is_account_locked(services: Services, person_id: bytes, device_id: byt
     return await lockout.is_closed(services.database, key, now=services.clock())
 
 
-async def _reserve(services: Services, key: bytes) -> Reservation | None:
-    settings = services.settings
-    limit, duration = settings.lockout_failures, settings.lockout_duration
-    return await lockout.reserve(services.database, key, limit=limit, duration=duration, now=services.clock())
-
-
 async def _look(
-    services: Services, request: Request, tried: _Try, reservation: Reservation, typed: str, *, remember: bool
+    services: Services, request: Request, tried: _Try, typed: str, *, remember: bool
 ) -> Turn | NotAccepted | None:
-    now, origin = services.clock(), tried.origin
+    """Counts, looks and settles in one transaction: whoever tries the same counter waits for its end (S23)."""
+    now, origin, settings = services.clock(), tried.origin, services.settings
+    limit, duration = settings.lockout_failures, settings.lockout_duration
     async with services.database.transaction() as db:
         flow = await load_flow(services, request, now=now, lock_in=db)
         if flow is None or flow.standing is None or not is_asked(flow, tried.kind.method):
             # Somebody sent the step twice: impatient clicks must not lock the door.
-            await lockout.give_back(db, reservation, limit=services.settings.lockout_failures)
             return None
+        key = lockout.code_key(services.emitter, tried.kind.method, tried.standing.id, tried.device_id)
+        reservation = await lockout.reserve_within(db, key, limit=limit, duration=duration, now=now)
+        if reservation is None:
+            data = {"method": tried.kind.method, "reason": "locked"}
+            await services.emitter.emit(db, _event(tried, MFA_REFUSED, "denied", data), now=now)
+            return NotAccepted(limit)
         reason = await tried.kind.look(db, services, flow.attempt, flow.standing, typed, now, origin)
         if reason is not None:
             await _record_failure(db, services, tried, reservation, reason, now=now)
@@ -159,12 +145,6 @@ async def _record_failure(
     if until is not None:
         about = {"until": until}
         await notify(db, services, tried.standing.id, Notice.LOCKED, now=now, origin=tried.origin, about=about)
-
-
-async def _refuse(services: Services, tried: _Try, reason: str) -> None:
-    data = {"method": tried.kind.method, "reason": reason}
-    async with services.database.transaction() as db:
-        await services.emitter.emit(db, _event(tried, MFA_REFUSED, "denied", data), now=services.clock())
 
 
 async def _give_up(services: Services, request: Request, tried: _Try) -> None:

@@ -60,7 +60,7 @@ async def settle_enrolment(
     turn = None
     if flow is not None:
         turn = await add_proof(
-            db, services, request, flow.attempt, standing, proof, pause=is_first, now=now, origin=origin
+            db, services, request, flow.attempt, standing, proof, begins=False, pause=is_first, now=now, origin=origin
         )
     elif enrolling.session is not None:
         turn = await _keep_proof(db, services, request, enrolling.session, proof, now=now, origin=origin)

@@ -143,7 +143,16 @@ async def _let_in(
             proof = Proof(stored.kind, now)
             remember = remember and not tried.begins
             return await add_proof(
-                db, services, request, attempt, standing, proof, remember=remember, now=now, origin=origin
+                db,
+                services,
+                request,
+                attempt,
+                standing,
+                proof,
+                begins=tried.begins,
+                remember=remember,
+                now=now,
+                origin=origin,
             )
     return await _record_failure(services, tried, "unknown_credential")
 

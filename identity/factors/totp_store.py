@@ -6,41 +6,47 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
 
-from sqlalchemy import bindparam, delete, or_, select, update
+import msgspec
+from sqlalchemy import delete, or_, select
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.record import Origin
+from base.clock import to_micros
 from base.ids import new_id
-from base.tables import Instant
+from base.statements import Statement
+from base.within import run, run_all
 from identity.factors.registry import NewFactor, add_factor
 from identity.factors.totp import SECRET_BYTES, TotpParameters, matching_steps, parse_code
 from identity.services import Services
-from identity.tables import credentials, people, single_use
+from identity.tables import single_use
 
 PENDING = "totp_enrol"
 PENDING_TTL = timedelta(minutes=15)
 
-# Put together once: every sign-in with an app runs them. Whoever removes an app takes the person's row before the
-# app's, too; the other way round the two could block each other.
-_FIND_APPS = (
-    select(credentials.c.id, credentials.c.sealed, credentials.c.attributes)
-    .join(people, people.c.id == credentials.c.person_id)
-    .where(people.c.id == bindparam("person"), credentials.c.kind == "totp")
-    .order_by(credentials.c.created_at, credentials.c.id)
-    .with_for_update(read=True, of=people)
+# Whoever removes an app takes the person's row before the app's, too; the other way round the two could block each
+# other.
+_FIND_APPS = Statement(
+    "find apps",
+    (("person", "bytea"),),
+    (
+        "SELECT id, sealed, attributes FROM credentials WHERE person_id = :person AND kind = 'totp'"
+        " ORDER BY created_at, id",
+    ),
+    "SELECT n, c.id, c.sealed, c.attributes FROM input JOIN people p ON p.id = input.person"
+    " JOIN credentials c ON c.person_id = p.id WHERE c.kind = 'totp' ORDER BY c.created_at, c.id FOR SHARE OF p",
 )
-_TAKE_STEP = (
-    update(credentials)
-    .where(
-        credentials.c.id == bindparam("app"),
-        or_(credentials.c.sign_count.is_(None), credentials.c.sign_count < bindparam("step")),
-    )
-    .values(
-        sign_count=bindparam("step"), last_used_at=bindparam("now", type_=Instant), version=credentials.c.version + 1
-    )
-    .returning(credentials.c.id)
+# Nobody used this step or a newer one before.
+_TAKE_STEP = Statement(
+    "take step",
+    (("id", "bytea"), ("step", "bigint"), ("now", "bigint")),
+    (
+        "UPDATE credentials SET sign_count = :step, last_used_at = :now, version = version + 1"
+        " WHERE id = :id AND (sign_count IS NULL OR sign_count < :step) RETURNING id",
+    ),
+    "UPDATE credentials c SET sign_count = input.step, last_used_at = input.now, version = c.version + 1 FROM input"
+    " WHERE c.id = input.id AND (c.sign_count IS NULL OR c.sign_count < input.step) RETURNING n, c.id",
 )
 
 
@@ -143,19 +149,15 @@ async def accept_code(
     if not code:
         return "not_a_code"
     reason = "wrong_code"
-    for row in (await db.execute(_FIND_APPS, {"person": person_id})).all():
-        secret = services.sealer.unseal(row.sealed, aad=_aad(row.id))
-        for step in matching_steps(code, secret, TotpParameters.of_attributes(row.attributes), now=now):
-            if await _take_step(db, row.id, step, now=now):
+    for row in await run_all(db, _FIND_APPS, (person_id,)):
+        app_id, sealed, attributes = cast(tuple[bytes, bytes, str], row)
+        secret = services.sealer.unseal(sealed, aad=_aad(app_id))
+        parameters = TotpParameters.of_attributes(msgspec.json.decode(attributes, type=dict[str, object]))
+        for step in matching_steps(code, secret, parameters, now=now):
+            if await run(db, _TAKE_STEP, (app_id, step, to_micros(now))) is not None:
                 return None
             reason = "used_code"
     return reason
-
-
-async def _take_step(db: AsyncConnection, credential_id: bytes, step: int, *, now: datetime) -> bool:
-    """Whether nobody used this step or a newer one before."""
-    taken = await db.execute(_TAKE_STEP, {"app": credential_id, "step": step, "now": now})
-    return taken.first() is not None
 
 
 def _pending_digest(services: Services, binding: bytes) -> bytes:

@@ -50,6 +50,7 @@ async def add_proof(
     standing: Standing,
     proof: Proof,
     *,
+    begins: bool | None = None,
     beside: Proof | None = None,
     remember: bool = False,
     pause: bool = False,
@@ -60,19 +61,22 @@ async def add_proof(
 
     The caller holds the attempt (`load_flow(…, lock_in=db)`) and has checked and spent the proof in this transaction.
     Before the policy's demands are met the attempt goes on under a new flow cookie; then the session begins, or the
-    live one goes on under a new cookie. `beside` goes with a password: the browser is remembered. `remember`: the
-    browser counts as a second factor for a while. `pause`: the flow is not finished, so that a page can be shown in
-    between; the person goes on at /signin.
+    live one goes on under a new cookie. `begins`: the proof is a new beginning, as a password always is and a
+    passkey unless it was asked for as one more step. `beside` goes with a password: the browser is remembered.
+    `remember`: the browser counts as a second factor for a while. `pause`: the flow is not finished, so that a page can
+    be shown in between; the person goes on at /signin.
     """
     session = await find_live(services, request)
-    attempt = _with_proof(attempt, session, standing, (proof, beside) if beside else (proof,), now)
+    if begins is None:
+        begins = proof.method in PRIMARY
+    attempt = _with(attempt, session, standing, (proof, beside) if beside else (proof,), begins=begins, now=now)
     # Whoever checked a password holds the person's row already, and a new beginning rests on nothing older.
     if proof.method != "pwd" and not await _is_valid(db, attempt, standing):
         return None
-    told = [] if proof.method in PRIMARY else [_event(MFA_SUCCEEDED, attempt, proof, origin)]
+    told = [] if begins else [_event(MFA_SUCCEEDED, attempt, proof, origin)]
     decision = _decide(services, attempt, session, standing, now=now)
     if decision is None or _is_pending(decision):
-        told += [_event(LOGIN_BEGUN, attempt, proof, origin)] if proof.method in PRIMARY else []
+        told = told or [_event(LOGIN_BEGUN, attempt, proof, origin)]
         await services.emitter.emit_all(db, told, now=now)
         new = new_secret(COOKIE)
         return await take_turn(
@@ -92,16 +96,20 @@ async def add_proof(
     return replace(turn, session_cookie=opened.cookie, device_cookie=device.cookie, keeps_session=opened.session.keep)
 
 
-def _with_proof(
-    attempt: SigninAttempt, session: LiveSession | None, standing: Standing, made: tuple[Proof, ...], now: datetime
+def _with(
+    attempt: SigninAttempt,
+    session: LiveSession | None,
+    standing: Standing,
+    made: tuple[Proof, ...],
+    *,
+    begins: bool,
+    now: datetime,
 ) -> SigninAttempt:
     """The attempt with what was proven now. What another person proved or allowed in it is worth nothing (S17)."""
-    if made[0].method in PRIMARY:
-        # A new beginning: what was proven before belongs to a beginning that was given up.
-        return replace(attempt, person_id=standing.id, session_id=None, proofs=made, consented=False, put_off=False)
     evidence = weigh(attempt, session, now)
-    if evidence.person_id != standing.id:
-        return replace(attempt, person_id=standing.id, session_id=None, proofs=made, consented=False)
+    if begins or evidence.person_id != standing.id:
+        # What was proven before belongs to a beginning that was given up.
+        return replace(attempt, person_id=standing.id, session_id=None, proofs=made, consented=False, put_off=False)
     if evidence.session is None:
         return replace(attempt, proofs=(*attempt.proofs, *made))
     # A step up within the live session.

@@ -133,6 +133,20 @@ async def test_autofill_signs_in_by_itself(site: Site, visit: Visit) -> None:
     await expect(page.get_by_role("heading", name="You are signed in")).to_be_visible()
 
 
+async def test_autofill_asks_again_before_its_challenge_is_too_old(site: Site, visit: Visit) -> None:
+    """A page may stay open for longer than the five minutes of a challenge; then the newest one is answered."""
+    _, device = await _enrolled(site, visit)
+    page = visit.page
+    await page.clock.install()
+    await page.goto(site.url("/signin"))
+    await expect(page.locator("html")).to_have_attribute("data-asked", "1")
+    site.world.clock.move(minutes=6)
+    await _touch(device)
+    await page.clock.fast_forward(4 * 60 * 1000)
+    await expect(page).to_have_url(site.url("/"))
+    await expect(page.get_by_role("heading", name="You are signed in")).to_be_visible()
+
+
 async def test_autofill_leaves_the_password_alone(site: Site, visit: Visit) -> None:
     """While it waits, name and password sign in as ever, and then the passkey is asked for."""
     _, device = await _enrolled(site, visit)

@@ -7,25 +7,22 @@ from contextlib import AsyncExitStack
 import httpx2
 import msgspec
 
-from base.cookies import CookieKind, cookie_name
 from identity.accounts import set_person_state
 from identity.errors import Refused
 from identity.recovery.resets import start_reset
 from identity.unlocking import unlock_person
 from identity.values import PersonState
 from policy.assurance import AAL2, PHR
+from tests.flows.machine_browser import Browser, find_form
 from tests.flows.machine_facts import App, Issued, step_at
 from tests.flows.machine_observer import Observer
-from tests.flows.machine_wire import Shown, Wire, key_in
+from tests.flows.machine_wire import Shown, key_in
 from tests.flows.machine_world import Ground, Scene
-from tests.forms_browser import FormsBrowser, HtmlForm, Page
 from tests.oauth.tokens_read import claims_of
 from tests.world import ISSUER, Answer
 
 NEW_PASSWORD = "two barges under the bridge 5"
 ELSEWHERE = ("", "recover", "reset", "not me", "change", "disable", "suspend", "wait")
-AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
-SAME_ORIGIN = {"origin": ISSUER, "sec-fetch-site": "same-origin"}
 WISHES = {
     "": {},
     "aal2": {"acr_values": AAL2},
@@ -35,63 +32,6 @@ WISHES = {
     "none": {"prompt": "none"},
     "none aal2": {"prompt": "none", "acr_values": AAL2},
 }
-
-
-def find_form(page: Page | None, *names: str) -> HtmlForm | None:
-    """The form of a page that has these fields or buttons, or None."""
-    for form in page.forms if page else ():
-        if set(names) <= {*form.fields, *(name for name, _ in form.buttons)}:
-            return form
-    return None
-
-
-class Browser:
-    """One browser: its cookies, and the page that it is at."""
-
-    def __init__(self, scene: Scene, number: int, observer: Observer) -> None:
-        self._scene, self._settings = scene, scene.world.services.settings
-        wire = Wire(scene, number, observer.saw)
-        self.number = number
-        self.http = httpx2.AsyncClient(transport=wire, base_url=ISSUER, headers={"user-agent": AGENT})
-        self._forms = FormsBrowser(self.http, ISSUER)
-        self.page: Page | None = None
-
-    def cookies(self) -> dict[str, str]:
-        """The cookies that it holds, by kind."""
-        kinds: tuple[CookieKind, ...] = ("session", "flow", "device")
-        held = {kind: self.http.cookies.get(cookie_name(self._settings, kind)) for kind in kinds}
-        return {kind: value for kind, value in held.items() if value}
-
-    def plant(self, flow: str) -> None:
-        """Somebody puts a flow cookie into it."""
-        self.http.cookies.set(cookie_name(self._settings, "flow"), flow, domain="id.example.com")
-
-    async def open(self, path: str) -> Page:
-        """Opens a page and follows where it leads."""
-        self.page = await self._forms.open(path)
-        return self.page
-
-    async def at(self, path: str, *names: str) -> HtmlForm | None:
-        """The form with these fields: of the page that it is at, or else of the page at the path."""
-        if self.page is None or not self.page.url.startswith(ISSUER + path.partition("?")[0]):
-            await self.open(path)
-        return find_form(self.page, *names)
-
-    async def submit(self, form: HtmlForm, **fields: str) -> Page:
-        """Sends a form of the page that it is at."""
-        assert self.page is not None
-        self._scene.let_lie()
-        self.page = await self._forms.submit(self.page, form, **fields)
-        return self.page
-
-    async def send(self, action: str, fields: dict[str, str], *, loses_answer: bool) -> None:
-        """Sends a form from wherever it was shown; the answer, with its cookies, may never arrive."""
-        kept = httpx2.Cookies(self.http.cookies)
-        response = await self.http.post(action, data=fields, headers=SAME_ORIGIN)
-        if loses_answer:
-            self.http.cookies = kept
-        elif response.status_code == 303 and response.headers["location"].startswith("/"):
-            await self.open(response.headers["location"])
 
 
 class Actors:
@@ -190,8 +130,10 @@ class Actors:
         page, human = self.browsers[number].page, self.facts.people[who]
         if page is None or not page.url.endswith("/signin/totp"):
             return
-        if second == "backup" and human.codes:
-            await self.backup(number, who, "unused")
+        if "backup" in second and human.codes | human.spent:
+            await self.backup(number, who, "used" if "used" in second else "unused")
+        elif second == "used totp":
+            await self.totp(number, who, "used", remember=remember)
         elif human.apps:
             now, last = step_at(self.scene.clock.now), next(reversed(human.apps.values())).last
             if last >= now:
@@ -317,6 +259,14 @@ class Actors:
         known = self.facts.flows.get(flow or "")
         if flow is not None and known is not None and not known.proofs:
             self.browsers[1 - number].plant(flow)
+
+    async def fixate(self, number: int, who: str) -> None:
+        """The same, and after the person's password the thief goes on with what they have."""
+        await self.browsers[number].open("/signin")
+        await self.plant_flow(number)
+        await self.password(1 - number, who, "right")
+        for path in ("/signin/totp", "/enrol/totp", "/signin"):
+            await self.browsers[number].open(path)
 
     # Those who manage the service.
 

@@ -12,7 +12,7 @@ from tests.flows.machine_world import Scene
 from tests.world import ISSUER
 
 _LETTER_LINKS = {"link": None, "not_me": "not-me", "unlock": "unlock"}
-_RECOVERS = re.compile(r"/recover/olk_\w[\w-]*")
+_RECOVERS = re.compile(r"/recover/olk_[\w-]+")
 
 
 class LinkReader:
