@@ -67,8 +67,7 @@ async def add_proof(
     be shown in between; the person goes on at /signin.
     """
     session = await find_live(services, request)
-    if begins is None:
-        begins = proof.method in PRIMARY
+    begins = proof.method in PRIMARY if begins is None else begins
     attempt = _with(attempt, session, standing, (proof, beside) if beside else (proof,), begins=begins, now=now)
     # Whoever checked a password holds the person's row already, and a new beginning rests on nothing older.
     if proof.method != "pwd" and not await _is_valid(db, attempt, standing):
@@ -78,12 +77,10 @@ async def add_proof(
     if decision is None or _is_pending(decision):
         told = told or [_event(LOGIN_BEGUN, attempt, proof, origin)]
         await services.emitter.emit_all(db, told, now=now)
-        new = new_secret(COOKIE)
         return await take_turn(
-            db, services, attempt, session, new_cookie=new, standing=standing, now=now, origin=origin
+            db, services, attempt, session, new_cookie=new_secret(COOKIE), standing=standing, now=now, origin=origin
         )
-    if any(obligation.kind == "offer" for obligation in decision.obligations):
-        await _start_grace(db, services, standing, now=now)
+    await _start_grace(db, services, standing, decision, now=now)
     found = await _open(db, services, request, attempt, standing, session=session, told=told, now=now, origin=origin)
     if found is None:
         return None
@@ -207,9 +204,12 @@ async def _start(
     return opened
 
 
-async def _start_grace(db: AsyncConnection, services: Services, standing: Standing, *, now: datetime) -> None:
-    """From now on the enrolment that is offered may be put off, and not for ever."""
-    if standing.enrol_due_at is None:
+async def _start_grace(
+    db: AsyncConnection, services: Services, standing: Standing, decision: Decision, *, now: datetime
+) -> None:
+    """From now on an enrolment that is offered may be put off, and not for ever."""
+    is_offered = any(obligation.kind == "offer" for obligation in decision.obligations)
+    if is_offered and standing.enrol_due_at is None:
         due = now + services.settings.enrol_grace
         # Sign-ins that run side by side all hold the row; where one would wait for the other, the next sign-in does it.
         free = select(people.c.id).where(people.c.id == standing.id).with_for_update(skip_locked=True)
