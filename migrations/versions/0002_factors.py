@@ -8,7 +8,7 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-_COLUMNS = (
+_COLUMNS: tuple[tuple[str, sa.Column[object]], ...] = (
     ('people', sa.Column('enrol_due_at', sa.BigInteger(), nullable=True)),
     ('people', sa.Column('delete_at', sa.BigInteger(), nullable=True)),
     ('sessions', sa.Column('keep', sa.Boolean(), server_default=sa.text('false'), nullable=False)),

@@ -30,7 +30,7 @@ class Account:
         owner = flow.owner if flow and flow.proofs else live.owner if live else None
         assert owner is not None, f"an app of nobody: {seen}"
         self._pages.check_token(seen, seen.before.get("flow"), live.line if live else None)
-        proofs = [*(flow.proofs if flow else []), *(live.proofs if live and live.owner is owner else [])]
+        proofs = [*(flow.proofs + flow.added if flow else []), *(live.proofs if live and live.owner is owner else [])]
         self._check_fresh(seen, owner, proofs)
         owner.apps[await self._scene.newest_app()] = self._take_app(seen, owner)
         self._facts.tally["enrolled"] += 1
@@ -98,13 +98,13 @@ class Account:
         if owner.apps or owner.password is None:
             self._check_fresh(seen, owner, live.proofs)
         assert owner.password in (None, seen.form.get("current")), f"the old password was not proven: {seen}"
-        proof = Made("pwd", seen.began) if owner.password is not None else None
+        added = [Made("pwd", seen.began)] if owner.password is not None else []
         owner.set_password(seen.form["password"], seen.ended)
         facts.end_sessions(owner, "the password changed", but=live)
         facts.end_flows(owner)
         facts.forget_devices(owner)
         facts.door(owner, seen.before.get("device")).open()
-        self._proofs.renew(seen, live, proof)
+        self._proofs.renew(seen, live, added)
         facts.tally["password changed"] += 1
 
     def _session_of(self, seen: Exchange) -> Live:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from datetime import timedelta
 
 import httpx2
 import msgspec
+from sqlalchemy import update
 
 from identity.accounts import set_person_state
 from identity.errors import Refused
 from identity.recovery.resets import start_reset
+from identity.tables import people
 from identity.unlocking import unlock_person
 from identity.values import PersonState
 from policy.assurance import AAL2, PHR
@@ -22,6 +25,7 @@ from tests.oauth.tokens_read import claims_of
 from tests.world import ISSUER, Answer
 
 NEW_PASSWORD = "two barges under the bridge 5"
+CHANGES = ("add", "add", "add wrongly", "remove", "codes", "password")
 ELSEWHERE = ("", "recover", "reset", "not me", "change", "disable", "suspend", "wait")
 WISHES = {
     "": {},
@@ -84,6 +88,21 @@ class Actors:
     async def begin(self, number: int, client: str, wish: str) -> None:
         """An application sends the browser here."""
         await self.browsers[number].open(self.world.authorize_url(self.clients[client], **WISHES[wish]))
+
+    async def open(self, number: int, path: str) -> None:
+        """Somebody opens a page."""
+        await self.browsers[number].open(path)
+
+    async def type_in(self, number: int, who: str, what: str, which: str, *, remember: bool) -> None:
+        """Somebody types one thing."""
+        if what == "totp":
+            await self.totp(number, who, which, remember=remember)
+        elif what == "backup":
+            await self.backup(number, who, which)
+        elif which == "guessed":
+            await self.hammer(number, who)
+        else:
+            await self.password(number, who, which)
 
     async def password(self, number: int, who: str, which: str) -> None:
         """Somebody types a name and a password."""
@@ -170,7 +189,34 @@ class Actors:
             given = {"current": self.password_of(who, which)} if "current" in form.fields else {}
             await browser.submit(form, password=new, password_repeat=new, **given)
 
+    async def change(self, number: int, who: str, what: str, which: str, pause: timedelta, *, both: bool) -> None:
+        """Changes what guards an account, its form having lain open for a while; `both`: they are in twice."""
+        for each in (1 - number, number) if both else (number,):
+            if both or self.observer.live(self.browsers[each].cookies()) is None:
+                await self.go_in(each, who, "totp", remember=True)
+        self.scene.pause = pause
+        match what:
+            case "add" | "add wrongly":
+                await self.enrol(number, right=what == "add")
+            case "remove":
+                await self.press(number, "/account/security", "action", "remove")
+            case "codes":
+                await self.press(number, "/enrol/backup-codes", "action", "make")
+            case "password":
+                await self.change_password(number, who, which, NEW_PASSWORD + which)
+        if both:
+            await self.password(1 - number, who, "right")
+
     # Getting back in.
+
+    async def mail(self, number: int, who: str, what: str, pick: int, new: str) -> None:
+        """Asks for a letter, or uses the digits or a link of one."""
+        if what == "ask":
+            await self.ask_recovery(number, who)
+        elif what == "code":
+            await self.recovery_code(number)
+        else:
+            await self.link(number, pick, what, new)
 
     async def ask_recovery(self, number: int, who: str) -> None:
         """Somebody asks for a letter."""
@@ -185,9 +231,9 @@ class Actors:
         if form is not None:
             await self.browsers[number].submit(form, code=code)
 
-    async def link(self, number: int, pick: int, kinds: tuple[str, ...], new: str) -> None:
+    async def link(self, number: int, pick: int, kind: str, new: str) -> None:
         """Opens a link, the newest for 0, and sends the form behind it."""
-        found = [link for link in reversed(self.facts.links.values()) if link.kind in kinds]
+        found = [link for link in reversed(self.facts.links.values()) if link.kind == kind]
         if not found:
             return
         link, browser = found[pick % len(found)], self.browsers[number]
@@ -205,12 +251,12 @@ class Actors:
         match what:
             case "recover":
                 await self.ask_recovery(number, who)
-                await self.link(number, 0, ("recover",), NEW_PASSWORD)
+                await self.link(number, 0, "recover", NEW_PASSWORD)
             case "reset":
                 await self.reset(who, frozenset({"password"}))
-                await self.link(number, 0, ("reset",), NEW_PASSWORD)
+                await self.link(number, 0, "reset", NEW_PASSWORD)
             case "not me":
-                await self.link(number, 0, ("not-me",), NEW_PASSWORD)
+                await self.link(number, 0, "not-me", NEW_PASSWORD)
             case "change":
                 await self.go_in(number, who, "totp", remember=False)
                 await self.change_password(number, who, "right", NEW_PASSWORD)
@@ -253,20 +299,22 @@ class Actors:
         filled = {name: typed.get(name, value) for name, value in old.fields.items()}
         return {**(filled if way == "filled" else old.fields), **choice}
 
-    async def plant_flow(self, number: int) -> None:
-        """A thief puts the cookie of a sign-in that they have begun into the other browser (fixation)."""
-        flow = self.browsers[number].cookies().get("flow")
-        known = self.facts.flows.get(flow or "")
-        if flow is not None and known is not None and not known.proofs:
-            self.browsers[1 - number].plant(flow)
+    async def fixate(self, number: int, who: str, *, waits: bool) -> None:
+        """A thief puts the cookie of a sign-in that they have begun into the other browser.
 
-    async def fixate(self, number: int, who: str) -> None:
-        """The same, and after the person's password the thief goes on with what they have."""
-        await self.browsers[number].open("/signin")
-        await self.plant_flow(number)
-        await self.password(1 - number, who, "right")
-        for path in ("/signin/totp", "/enrol/totp", "/signin"):
-            await self.browsers[number].open(path)
+        After the password there they go on with what they have.
+        """
+        thief = self.browsers[number]
+        await thief.open("/signin")
+        flow = thief.cookies().get("flow")
+        known = self.facts.flows.get(flow or "")
+        if flow is None or known is None or known.proofs:
+            return
+        self.browsers[1 - number].plant(flow)
+        if waits:
+            await self.password(1 - number, who, "right")
+            for path in ("/signin/totp", "/enrol/totp", "/signin"):
+                await thief.open(path)
 
     # Those who manage the service.
 
@@ -290,6 +338,13 @@ class Actors:
             return
         self.observer.links.add(human, url.removeprefix(ISSUER), "reset", "reset", resets)
         await self.observer.links.read_letters()
+
+    async def end_grace(self, who: str) -> None:
+        """Adding a second factor can no longer be put off."""
+        human, now = self.facts.people[who], self.world.clock()
+        async with self.world.services.database.transaction() as db:
+            await db.execute(update(people).where(people.c.id == human.person.id).values(enrol_due_at=now))
+        human.due = now
 
     async def unlock(self, who: str) -> None:
         """An administrator opens every door."""

@@ -101,16 +101,20 @@ class Human:
 
 @dataclass
 class Flow:
-    """A sign-in under way, known by its cookie: the proofs that have not led to a session yet, and whose they are."""
+    """A sign-in under way, known by its cookie: the proofs that have not led to a session yet, and whose they are.
+
+    `added` were made within a session, for an application that wants more than they are.
+    """
 
     begun: datetime
     owner: Human | None = None
     proofs: list[Made] = field(default_factory=list)
+    added: list[Made] = field(default_factory=list)
     asked: Asked | None = None
 
     def forget(self) -> None:
         """What was proven in it is worth nothing."""
-        self.owner, self.proofs = None, []
+        self.owner, self.proofs, self.added = None, [], []
 
 
 @dataclass

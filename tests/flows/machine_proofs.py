@@ -43,7 +43,7 @@ class Proofs:
         assert is_right, f"let in by a wrong password, or into a closed account: {seen}"
         assert not door.is_closed(now), f"let in at a closed door: {seen}"
         door.open()
-        flow.owner, flow.proofs = owner, [Made("pwd", now)]
+        flow.owner, flow.proofs, flow.added = owner, [Made("pwd", now)], []
         if facts.remembered.get((seen.before.get("device", ""), owner.login), now) > now:
             flow.proofs.append(Made("device", now))
         self._open(seen, flow, owner)
@@ -110,7 +110,12 @@ class Proofs:
         live = self._pages.live(seen.before)
         assert live is not None, f"a proof that adds to nothing: {seen}"
         assert live.owner is owner, f"a proof that adds to somebody else's session: {seen}"
-        self.renew(seen, live, proof)
+        added = [*(flow.added if flow else []), proof]
+        if flow is not None and not seen.given.get("session"):
+            assert seen.given.get("flow"), f"no new cookie after a proof: {seen}"
+            flow.added = added
+        else:
+            self.renew(seen, live, added)
 
     def _open(self, seen: Exchange, flow: Flow, owner: Human) -> None:
         """The session that the proofs of a sign-in opened, if they did."""
@@ -131,10 +136,10 @@ class Proofs:
             owner.due = now + GRACE
         flow.proofs = []
 
-    def renew(self, seen: Exchange, live: Live, proof: Made | None) -> None:
-        """The session under its new cookie, with one more proof; the old cookie opens nothing."""
+    def renew(self, seen: Exchange, live: Live, added: list[Made]) -> None:
+        """The session under its new cookie, with more proofs; the old cookie opens nothing."""
         cookie = seen.given.get("session")
         assert cookie, f"no new cookie after a proof: {seen}"
         del self._facts.sessions[seen.before["session"]]
         self._facts.sessions[cookie] = live
-        live.proofs += [proof] if proof else []
+        live.proofs += added

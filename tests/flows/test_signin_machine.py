@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, note, settings
@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from identity.values import PersonState
-from tests.flows.machine_acts import ELSEWHERE, WISHES, Actors
+from tests.flows.machine_acts import CHANGES, ELSEWHERE, WISHES, Actors
 from tests.flows.machine_facts import Facts, Human
 from tests.flows.machine_observer import Observer
 from tests.flows.machine_world import FIRST_PASSWORDS, NAMES, Ground, make_ground, open_scene
@@ -28,22 +28,30 @@ from tests.flows.machine_world import FIRST_PASSWORDS, NAMES, Ground, make_groun
 Done = TypeVar("Done")
 
 BROWSER = st.sampled_from((0, 1))
-WHO = st.sampled_from(tuple(NAMES))
+WHO = st.sampled_from(("ada", "ada", "bela"))
 PICK = st.integers(0, 60)
 CLIENT = st.sampled_from(("plain", "asking", "strong"))
-PASSWORD = st.sampled_from(("right", "right", "wrong", "old", "theirs"))
-CODE = st.sampled_from(("now", "now", "now", "before", "ahead", "used", "old app", "theirs", "wrong"))
-BACKUP = st.sampled_from(("unused", "unused", "used", "theirs", "wrong"))
+WISH = st.sampled_from(sorted(WISHES))
+PASSWORD = st.sampled_from(("right", "right", "right", "wrong", "old", "theirs"))
+TYPED = st.sampled_from(
+    (
+        *(("password", which) for which in ("right", "right", "wrong", "old", "theirs", "guessed")),
+        *(("totp", which) for which in ("now", "now", "now", "before", "ahead", "used", "old app", "theirs", "wrong")),
+        *(("backup", which) for which in ("unused", "unused", "used", "theirs", "wrong")),
+    )
+)
+SECOND = st.sampled_from(("totp", "totp", "totp", "backup", "backup", "used totp", "used backup"))
+REMEMBER = st.sampled_from((True, True, False))
+MEANWHILE = st.sampled_from(("", "", "", "change", *ELSEWHERE))
 NEW = st.sampled_from(("a kite above the harbour 1", "an oar beside the harbour 2", "a lamp before the harbour 3"))
 WAY = st.sampled_from(("as it was", "filled", "filled", "empty", "token", "swapped"))
-KINDS = st.sampled_from((("recover",), ("recover",), ("reset",), ("not-me",), ("unlock",), ("recover", "reset")))
-SECOND = st.sampled_from(("totp", "totp", "backup", "used totp", "used backup"))
-WISH = st.sampled_from(sorted(WISHES))
-# To a state, resets of this, or to open doors.
-MANAGING: st.SearchStrategy[PersonState | frozenset[str] | None] = st.sampled_from(
+MAIL = st.sampled_from(("ask", "code", "recover", "recover", "reset", "not-me", "unlock"))
+Act = Literal["unlock", "end grace"] | PersonState | frozenset[str]
+# Open doors, end the grace, move to a state, or start a reset of these.
+MANAGING: st.SearchStrategy[Act] = st.sampled_from(
     (
-        "active", "active", "suspended", "disabled", frozenset({"password"}), frozenset({"factors"}),
-        frozenset({"password", "factors"}), None,
+        "unlock", "end grace", "end grace", "active", "active", "active", "suspended", "disabled",
+        frozenset({"password"}), frozenset({"factors"}), frozenset({"password", "factors"}),
     )
 )  # fmt: skip
 PAGES = st.sampled_from(
@@ -54,9 +62,24 @@ PAGES = st.sampled_from(
     )
 )  # fmt: skip
 # How long a form lies open before it is sent.
-PAUSE = st.sampled_from((timedelta(), timedelta(), timedelta(minutes=11), timedelta(minutes=31)))
+PAUSE = st.sampled_from((timedelta(), timedelta(), timedelta(), timedelta(minutes=11), timedelta(minutes=31)))
 MOVES = st.sampled_from(
-    (timedelta(seconds=31), timedelta(minutes=11), timedelta(minutes=11), timedelta(minutes=31), timedelta(days=8))
+    (timedelta(seconds=31), timedelta(minutes=11), timedelta(minutes=16), timedelta(minutes=31), timedelta(days=8))
+)
+# A page, and a button on it by name and value.
+BUTTONS = st.sampled_from(
+    (
+        ("/enrol", "decision", "later"),
+        ("/enrol/backup-codes", "action", "done"),
+        ("/consent", "decision", "allow"),
+        ("/consent", "decision", "deny"),
+        ("/account/sessions", "action", "end_others"),
+        ("/account/sessions", "action", "end"),
+        ("/account/security", "action", "forget"),
+        ("/account/security", "action", "forget_all"),
+        ("/account/apps", "client", ""),
+        ("/oauth/logout", "form_token", ""),
+    )
 )
 # What so many random steps come to, or they would prove nothing.
 REACHED = {
@@ -113,7 +136,7 @@ class SigninMachine(RuleBasedStateMachine):
             note("\n".join(self._observer.log[begun:]))
             raise
 
-    @initialize(required=st.booleans(), has_app=st.booleans(), number=BROWSER)
+    @initialize(required=st.booleans(), has_app=st.sampled_from((True, True, False)), number=BROWSER)
     def begin_scene(self, required: bool, has_app: bool, number: int) -> None:
         """A fresh deployment, in which ada may have a second factor already."""
         opened = open_scene(self.ground, self.folder, required=required)
@@ -156,42 +179,19 @@ class SigninMachine(RuleBasedStateMachine):
     @rule(number=BROWSER, path=PAGES)
     def open(self, number: int, path: str) -> None:
         """Somebody opens a page, wherever they are."""
-        self._do(lambda: self._open(number, path))
+        self._do(lambda: self._actors.open(number, path))
 
-    async def _open(self, number: int, path: str) -> None:
-        await self._actors.browsers[number].open(path)
+    @rule(number=BROWSER, who=WHO, what=TYPED, remember=st.booleans(), pause=PAUSE)
+    def type_in(self, number: int, who: str, what: tuple[str, str], remember: bool, pause: timedelta) -> None:
+        """Somebody types a password, a code of an app, or a backup code; or guesses until the door closes."""
+        self._do(lambda: self._actors.type_in(number, who, *what, remember=remember), pause)
 
-    @rule(number=BROWSER, who=WHO, which=PASSWORD, pause=PAUSE)
-    def password(self, number: int, who: str, which: str, pause: timedelta) -> None:
-        """Somebody types a password."""
-        self._do(lambda: self._actors.password(number, who, which), pause)
+    @rule(number=BROWSER, who=WHO, second=SECOND, remember=REMEMBER, meanwhile=MEANWHILE)
+    def go_in(self, number: int, who: str, second: str, remember: bool, meanwhile: str) -> None:
+        """Somebody signs in as they should, and something may happen elsewhere after their password."""
+        self._do(lambda: self._actors.go_in(number, who, second, remember=remember, meanwhile=meanwhile))
 
-    @rule(number=BROWSER, who=WHO)
-    def hammer(self, number: int, who: str) -> None:
-        """Somebody guesses until the door closes."""
-        self._do(lambda: self._actors.hammer(number, who))
-
-    @rule(number=BROWSER, who=WHO, which=CODE, remember=st.booleans(), pause=PAUSE)
-    def totp(self, number: int, who: str, which: str, remember: bool, pause: timedelta) -> None:
-        """Somebody types a code of an app."""
-        self._do(lambda: self._actors.totp(number, who, which, remember=remember), pause)
-
-    @rule(number=BROWSER, who=WHO, which=BACKUP)
-    def backup(self, number: int, who: str, which: str) -> None:
-        """Somebody types a backup code."""
-        self._do(lambda: self._actors.backup(number, who, which))
-
-    @rule(number=BROWSER, who=WHO, second=SECOND, remember=st.booleans())
-    def go_in(self, number: int, who: str, second: str, remember: bool) -> None:
-        """Somebody signs in as they should."""
-        self._do(lambda: self._actors.go_in(number, who, second, remember=remember))
-
-    @rule(number=BROWSER, who=WHO, second=SECOND, meanwhile=st.sampled_from(ELSEWHERE))
-    def go_in_while(self, number: int, who: str, second: str, meanwhile: str) -> None:
-        """Something happens elsewhere between somebody's password and their code."""
-        self._do(lambda: self._actors.go_in(number, who, second, remember=False, meanwhile=meanwhile))
-
-    @rule(number=BROWSER, client=CLIENT, wish=WISH, who=WHO, second=SECOND, remember=st.booleans())
+    @rule(number=BROWSER, client=CLIENT, wish=WISH, who=WHO, second=SECOND, remember=REMEMBER)
     def go_in_for(self, number: int, client: str, wish: str, who: str, second: str, remember: bool) -> None:
         """Somebody signs in for an application, as they should."""
         self._do(lambda: self._go_in_for(number, client, wish, who, second, remember))
@@ -200,78 +200,55 @@ class SigninMachine(RuleBasedStateMachine):
         await self._actors.begin(number, client, wish)
         await self._actors.go_in(number, who, second, remember=remember)
 
-    @rule(number=BROWSER, right=st.sampled_from((True, True, False)), pause=PAUSE)
-    def enrol(self, number: int, right: bool, pause: timedelta) -> None:
-        """Somebody adds an authenticator app."""
-        self._do(lambda: self._actors.enrol(number, right=right), pause)
+    @rule(number=BROWSER, who=WHO, what=st.sampled_from(CHANGES), which=PASSWORD, pause=PAUSE, both=st.booleans())
+    def change(self, number: int, who: str, what: str, which: str, pause: timedelta, both: bool) -> None:
+        """Somebody changes what guards an account, signing in before where they are not in."""
+        self._do(lambda: self._actors.change(number, who, what, which, pause, both=both))
 
     @rule(number=BROWSER, button=BUTTONS, pause=PAUSE)
     def press(self, number: int, button: tuple[str, str, str], pause: timedelta) -> None:
         """Somebody presses a button of a page."""
         self._do(lambda: self._actors.press(number, *button), pause)
 
-    @rule(number=BROWSER, who=WHO, which=PASSWORD, new=NEW, pause=PAUSE)
-    def change_password(self, number: int, who: str, which: str, new: str, pause: timedelta) -> None:
-        """Somebody changes a password on the account's page."""
-        self._do(lambda: self._actors.change_password(number, who, which, new), pause)
-
-    @rule(number=BROWSER, who=WHO)
-    def ask_recovery(self, number: int, who: str) -> None:
-        """Somebody asks for a letter."""
-        self._do(lambda: self._actors.ask_recovery(number, who))
-
-    @rule(number=BROWSER, pause=PAUSE)
-    def recovery_code(self, number: int, pause: timedelta) -> None:
-        """Somebody types the digits of the newest letter."""
-        self._do(lambda: self._actors.recovery_code(number), pause)
-
-    @rule(number=BROWSER, pick=st.integers(0, 4), kinds=KINDS, new=NEW, pause=PAUSE)
-    def link(self, number: int, pick: int, kinds: tuple[str, ...], new: str, pause: timedelta) -> None:
-        """Somebody uses a link of a letter."""
-        self._do(lambda: self._actors.link(number, pick, kinds, new), pause)
+    @rule(number=BROWSER, who=WHO, what=MAIL, pick=st.integers(0, 3), new=NEW, pause=PAUSE)
+    def mail(self, number: int, who: str, what: str, pick: int, new: str, pause: timedelta) -> None:
+        """Somebody asks for a letter, or uses what is in one."""
+        self._do(lambda: self._actors.mail(number, who, what, pick, new), pause)
 
     @rule(number=BROWSER, pick=PICK, way=WAY, who=WHO, loses_answer=st.booleans())
     def resend(self, number: int, pick: int, way: str, who: str, loses_answer: bool) -> None:
         """Somebody sends a form that was shown to somebody once."""
         self._do(lambda: self._actors.resend(number, pick, way, who, loses_answer=loses_answer))
 
-    @rule(number=BROWSER, who=WHO)
-    def fixate(self, number: int, who: str) -> None:
-        """A thief plants a cookie, waits for the password, and goes on."""
-        self._do(lambda: self._actors.fixate(number, who))
-
-    @rule(number=BROWSER)
-    def plant_flow(self, number: int) -> None:
-        """A thief plants the cookie of a sign-in."""
-        self._do(lambda: self._actors.plant_flow(number))
+    @rule(number=BROWSER, who=WHO, waits=st.booleans())
+    def fixate(self, number: int, who: str, waits: bool) -> None:
+        """A thief plants the cookie of their sign-in in the other browser, and may wait for the password there."""
+        self._do(lambda: self._actors.fixate(number, who, waits=waits))
 
     @rule(who=WHO, act=MANAGING)
-    def manage(self, who: str, act: PersonState | frozenset[str] | None) -> None:
-        """An administrator moves an account to another state, starts a reset, or opens closed doors."""
+    def manage(self, who: str, act: Act) -> None:
+        """An administrator moves an account to another state, starts a reset, and the like."""
         self._do(lambda: self._manage(who, act))
 
-    async def _manage(self, who: str, act: PersonState | frozenset[str] | None) -> None:
-        if act is None:
+    async def _manage(self, who: str, act: Act) -> None:
+        if act == "unlock":
             await self._actors.unlock(who)
+        elif act == "end grace":
+            await self._actors.end_grace(who)
         elif isinstance(act, frozenset):
             await self._actors.reset(who, act)
         else:
             await self._actors.set_state(who, act)
 
-    @rule(by=MOVES)
-    def wait(self, by: timedelta) -> None:
-        """Time passes."""
+    @rule(by=MOVES, flips=st.sampled_from((False, False, True)))
+    def wait(self, by: timedelta, flips: bool) -> None:
+        """Time passes; the deployment may demand a second factor from now on, or no longer."""
         self._scene.clock.shift += by
+        self._scene.rule.required = self._facts.required = self._facts.required != flips
         self._do(self._nothing)
 
     async def _nothing(self) -> None:
         pass
-
-    @rule()
-    def flip_rule(self) -> None:
-        """The deployment demands a second factor from now on, or no longer."""
-        self._scene.rule.required = self._facts.required = not self._facts.required
-        self._do(self._nothing)
 
 
 @pytest.fixture

@@ -202,8 +202,8 @@ def test_every_setting_is_in_the_schema(cli: CommandLine) -> None:
 
 
 def test_a_refused_setting_is_told_by_every_command(cli: CommandLine) -> None:
-    result = CliRunner().invoke(main, ["user", "list"], env={**cli.environ, "OSTIARY_PROFILE": "pci"})
-    assert (result.exit_code, "OSTIARY_PROFILE: the profile pci does not work yet" in result.stderr) == (1, True)
+    result = CliRunner().invoke(main, ["user", "list"], env={**cli.environ, "OSTIARY_PROFILE": "fapi"})
+    assert (result.exit_code, "OSTIARY_PROFILE: the profile fapi does not work yet" in result.stderr) == (1, True)
 
 
 def test_what_others_named_cannot_move_the_cursor_of_a_terminal(cli: CommandLine) -> None:
