@@ -82,4 +82,5 @@ outbox = Table(
     Column("failed_at", Instant),
     Index(None, "due_at"),
     Index(None, "expires_at"),
+    Index(None, "person_id", "kind"),
 )

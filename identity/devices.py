@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import cast
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 
@@ -18,8 +18,8 @@ from base.clock import to_micros, to_seconds
 from base.cookies import read_cookie
 from base.ids import PERSON, new_id, show_id
 from base.secret_values import COOKIE, digest, find_digest, new_secret
-from base.statements import Statement
-from base.within import run
+from base.statements import Statement, Value, insert_into
+from base.within import run, store
 from identity.services import Services
 from identity.tables import devices
 
@@ -38,6 +38,14 @@ _SEE = Statement(
     "UPDATE devices d SET last_seen_at = input.now FROM input"
     " WHERE d.person_id = input.person AND d.cookie_digest = input.cookie AND d.revoked_at IS NULL RETURNING n, d.id",
 )
+
+_FIND_ANY = Statement(
+    "find any device",
+    (("person", "bytea"),),
+    ("SELECT id FROM devices WHERE person_id = :person LIMIT 1",),
+    "SELECT n, d.id FROM input JOIN devices d ON d.person_id = input.person LIMIT 1",
+)
+_STORE = insert_into(devices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +91,7 @@ async def see_device(
     if cookie_digest is None or not await _is_ours(db, cookie_digest):
         cookie = new_secret(COOKIE)
         cookie_digest = digest(cookie)
-    others = select(devices.c.id).where(devices.c.person_id == person_id).limit(1)
-    is_first = (await db.execute(others)).first() is None
+    is_first = await run(db, _FIND_ANY, (person_id,)) is None
     device_id = await _add(db, person_id, cookie_digest, told=told, now=now, origin=origin)
     return SeenDevice(device_id, is_new=True, cookie=cookie, is_first=is_first)
 
@@ -101,18 +108,16 @@ async def _add(
 ) -> bytes:
     device_id = new_id(now)
     label = label_of(origin.user_agent)
-    await db.execute(
-        insert(devices),
-        {
-            "id": device_id,
-            "person_id": person_id,
-            "cookie_digest": cookie_digest,
-            "label": label,
-            "created_at": now,
-            "last_seen_at": now,
-            "version": 1,
-        },
-    )
+    values: dict[str, Value] = {
+        "id": device_id,
+        "person_id": person_id,
+        "cookie_digest": cookie_digest,
+        "label": label,
+        "created_at": to_micros(now),
+        "last_seen_at": to_micros(now),
+        "version": 1,
+    }
+    await store(db, _STORE, [tuple(values.get(column) for column in _STORE.columns)])
     actor = show_id(PERSON, person_id)
     told.append(
         Event(

@@ -4,11 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import Row, delete, insert, select, update
+import msgspec
+from sqlalchemy import Row, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from base.clock import to_micros
 from base.secret_values import LINK, digest, find_digest, new_secret
+from base.statements import Value, insert_into
+from base.within import store
 from identity.tables import single_use
+
+_STORE = insert_into(single_use)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +43,15 @@ async def make_link(
     if not beside_others:
         await void_links(db, kind, person_id)
     text = new_secret(LINK)
-    row = {"digest": digest(text), "kind": kind, "person_id": person_id, "payload": dict(payload or {})}
-    await db.execute(insert(single_use).values(**row, created_at=now, expires_at=now + ttl))
+    values: dict[str, Value] = {
+        "digest": digest(text),
+        "kind": kind,
+        "person_id": person_id,
+        "payload": msgspec.json.encode(payload or {}).decode(),
+        "created_at": to_micros(now),
+        "expires_at": to_micros(now + ttl),
+    }
+    await store(db, _STORE, [tuple(values.get(column) for column in _STORE.columns)])
     return text
 
 

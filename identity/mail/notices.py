@@ -1,20 +1,24 @@
 """The door for whoever has something to tell by mail: both functions promise a letter in the caller's transaction."""
 
+# ruff: noqa: S608 - statements are put together from constants of this file; values travel as parameters
+
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
-from sqlalchemy import select
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.record import Origin
+from base.clock import to_micros
 from base.languages import choose_language
+from base.statements import Statement
+from base.within import run
 from identity.devices import label_of
 from identity.links import make_link
 from identity.mail.letter_values import SHAPES, Fact, Letter, LetterKind, Notice, check_facts
-from identity.mail.outbox import count_promised, promise
+from identity.mail.outbox import promise
 from identity.services import Services
-from identity.tables import emails, people
 
 MOST_AN_HOUR = 5
 # Whoever has got in must not be able to hide what they change behind letters of the same kind.
@@ -23,6 +27,19 @@ _ALWAYS_TOLD = frozenset(
 )
 _PLAIN_LETTER_TTL = timedelta(days=1)
 
+_SELECTED = """
+    p.profile,
+    (SELECT address FROM emails WHERE person_id = p.id AND verified_at IS NOT NULL
+        ORDER BY is_primary DESC, created_at LIMIT 1),
+    (SELECT count(*) FROM outbox WHERE person_id = p.id AND kind = {0}kind AND created_at > {0}since)
+"""
+_FIND_READER = Statement(
+    "find reader",
+    (("person", "bytea"), ("kind", "text"), ("since", "bigint")),
+    (f"SELECT {_SELECTED.format(':')} FROM people p WHERE p.id = :person",),
+    f"SELECT n, {_SELECTED.format('input.')} FROM input JOIN people p ON p.id = input.person",
+)
+
 
 class _Reader(NamedTuple):
     """What a letter to a person needs of them."""
@@ -30,6 +47,8 @@ class _Reader(NamedTuple):
     to: str
     locale: str
     name: str | None
+    # Letters of this kind that the person was promised within an hour.
+    told: int = 0
 
 
 async def notify(
@@ -51,8 +70,8 @@ async def notify(
     """
     if not services.settings.has_mail:
         return
-    reader = await _find_reader(db, person_id, to)
-    if reader is None or await _was_told_enough(db, person_id, notice, now=now):
+    reader = await _find_reader(db, person_id, to, notice, now=now)
+    if reader is None or (reader.told >= MOST_AN_HOUR and notice not in _ALWAYS_TOLD):
         return
     about = about or {}
     told = {name: value for name, value in about.items() if not isinstance(value, bytes)}
@@ -93,7 +112,7 @@ async def send_letter(
     """
     if not services.settings.has_mail:
         return
-    known = await _find_reader(db, person_id, to) if person_id is not None else None
+    known = await _find_reader(db, person_id, to, letter, now=now) if person_id is not None else None
     reader = _Reader(to, (known and known.locale) or language or "", known and known.name)
     expires_at = facts.get("expires_at")
     if not isinstance(expires_at, datetime):
@@ -120,25 +139,20 @@ async def _promise(
     await promise(db, services, letter, person_id=person_id, expires_at=expires_at, now=now)
 
 
-async def _find_reader(db: AsyncConnection, person_id: bytes, to: str | None) -> _Reader | None:
+async def _find_reader(
+    db: AsyncConnection, person_id: bytes, to: str | None, kind: LetterKind | Notice, *, now: datetime
+) -> _Reader | None:
     """Where a letter to this person goes, and how it speaks; None where there is no such person or no address."""
-    profile = (await db.execute(select(people.c.profile).where(people.c.id == person_id))).scalar_one_or_none()
-    if profile is None:
+    row = await run(db, _FIND_READER, (person_id, kind.value, to_micros(now - timedelta(hours=1))))
+    if row is None:
         return None
+    written, address, told = cast(tuple[str, str | None, int], row)
+    to = to or address
     if to is None:
-        proven = emails.c.person_id == person_id, emails.c.verified_at.is_not(None)
-        query = select(emails.c.address).where(*proven).order_by(emails.c.is_primary.desc(), emails.c.created_at)
-        to = (await db.execute(query.limit(1))).scalar_one_or_none()
+        return None
+    profile = msgspec.json.decode(written, type=dict[str, object])
     name, locale = profile.get("name"), profile.get("locale")
-    if to is None:
-        return None
-    return _Reader(to, locale if isinstance(locale, str) else "", name if isinstance(name, str) else None)
-
-
-async def _was_told_enough(db: AsyncConnection, person_id: bytes, notice: Notice, *, now: datetime) -> bool:
-    if notice in _ALWAYS_TOLD:
-        return False
-    return await count_promised(db, person_id, notice, since=now - timedelta(hours=1)) >= MOST_AN_HOUR
+    return _Reader(to, locale if isinstance(locale, str) else "", name if isinstance(name, str) else None, told)
 
 
 def _whereabouts(origin: Origin) -> dict[str, Fact]:

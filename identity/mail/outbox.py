@@ -9,15 +9,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.catalogue import MAIL_FAILED
 from audit.record import Event
 from audit.tables import subject_keys
+from base.clock import to_micros
 from base.ids import PERSON, new_id, show_id
 from base.sealing import Sealer
+from base.statements import Value, insert_into
 from base.tables import outbox
+from base.within import store
 from identity.mail.letter_values import SHAPES, Fact, Letter
 from identity.services import Services
 
@@ -32,6 +35,7 @@ WAITS = (
 )
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 _KINDS = tuple(SHAPES)
+_STORE = insert_into(outbox)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +62,17 @@ async def promise(
 ) -> bytes:
     """Puts a letter, pointless after `expires_at`, into the outbox in the caller's transaction; returns its id."""
     row_id = new_id(now)
-    await db.execute(
-        insert(outbox).values(
-            id=row_id,
-            person_id=person_id,
-            kind=letter.kind,
-            sealed=services.sealer.seal(msgspec.json.encode(letter), aad=_aad(row_id)),
-            created_at=now,
-            due_at=now,
-            expires_at=expires_at,
-            tries=0,
-        )
-    )
+    values: dict[str, Value] = {
+        "id": row_id,
+        "person_id": person_id,
+        "kind": letter.kind,
+        "sealed": services.sealer.seal(msgspec.json.encode(letter), aad=_aad(row_id)),
+        "created_at": to_micros(now),
+        "due_at": to_micros(now),
+        "expires_at": to_micros(expires_at),
+        "tries": 0,
+    }
+    await store(db, _STORE, [tuple(values.get(column) for column in _STORE.columns)])
     return row_id
 
 
@@ -87,12 +90,6 @@ class _Stored(msgspec.Struct):
     to: str
     language: str
     facts: dict[str, str | int]
-
-
-async def count_promised(db: AsyncConnection, person_id: bytes, kind: str, *, since: datetime) -> int:
-    """How many letters of this kind a person was promised since then."""
-    theirs = outbox.c.person_id == person_id, outbox.c.kind == kind, outbox.c.created_at > since
-    return (await db.execute(select(func.count()).select_from(outbox).where(*theirs))).scalar_one()
 
 
 async def find_due(db: AsyncConnection, *, now: datetime) -> datetime | None:

@@ -48,9 +48,11 @@ def upgrade() -> None:
     )
     op.create_index(op.f('ix_outbox_due_at'), 'outbox', ['due_at'])
     op.create_index(op.f('ix_outbox_expires_at'), 'outbox', ['expires_at'])
+    op.create_index(op.f('ix_outbox_person_id_kind'), 'outbox', ['person_id', 'kind'])
 
 
 def downgrade() -> None:
+    op.drop_index(op.f('ix_outbox_person_id_kind'), table_name='outbox')
     op.drop_index(op.f('ix_outbox_expires_at'), table_name='outbox')
     op.drop_index(op.f('ix_outbox_due_at'), table_name='outbox')
     op.drop_table('outbox')

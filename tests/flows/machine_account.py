@@ -59,7 +59,7 @@ class Account:
             return
         owner.lose_codes()
         owner.codes = set(codes)
-        assert not owner.codes & owner.spent, "a backup code comes back"
+        assert owner.codes.isdisjoint(owner.spent), "a backup code comes back"
         self._pages.keep_secrets(seen, codes)
 
     async def backup_codes(self, seen: Exchange) -> None:

@@ -7,26 +7,20 @@ from datetime import timedelta
 
 import httpx2
 import msgspec
-from sqlalchemy import update
 
-from identity.accounts import set_person_state
-from identity.errors import Refused
-from identity.recovery.resets import start_reset
-from identity.tables import people
-from identity.unlocking import unlock_person
-from identity.values import PersonState
 from policy.assurance import AAL2, PHR
 from tests.flows.machine_browser import Browser, find_form
+from tests.flows.machine_desk import Desk
 from tests.flows.machine_facts import App, Issued, step_at
 from tests.flows.machine_observer import Observer
 from tests.flows.machine_wire import Shown, key_in
 from tests.flows.machine_world import Ground, Scene
 from tests.oauth.tokens_read import claims_of
-from tests.world import ISSUER, Answer
+from tests.world import Answer
 
 NEW_PASSWORD = "two barges under the bridge 5"
 CHANGES = ("add", "add", "add wrongly", "remove", "codes", "password")
-ELSEWHERE = ("", "recover", "reset", "not me", "change", "disable", "suspend", "wait")
+ELSEWHERE = ("", "recover", "reset", "not me", "change", "disable", "suspend", "end grace", "wait")
 WISHES = {
     "": {},
     "aal2": {"acr_values": AAL2},
@@ -45,6 +39,7 @@ class Actors:
         self.scene, self.world, self.observer, self.facts = scene, scene.world, observer, observer.facts
         self.clients = ground.clients
         self.browsers = [Browser(scene, number, observer) for number in (0, 1)]
+        self.desk = Desk(scene, observer)
         self._due: list[Issued] = []
         self._seen_codes = 0
 
@@ -80,8 +75,8 @@ class Actors:
         human = self.facts.people[who]
         if which == "theirs":
             human = next(other for other in self.facts.people.values() if other is not human)
-        found = sorted(human.spent if which == "used" else human.codes)
-        return found[0] if found and which != "wrong" else "0000-0000-0000-0000"
+        found = human.spent if which == "used" else sorted(human.codes)
+        return found[-1] if found and which != "wrong" else "0000-0000-0000-0000"
 
     # Signing in.
 
@@ -115,6 +110,7 @@ class Actors:
         """Somebody types wrong passwords until the door closes."""
         for _ in range(5):
             await self.password(number, who, "wrong")
+        await self.password(number, who, "right")
 
     async def totp(self, number: int, who: str, which: str, *, remember: bool) -> None:
         """Somebody types a code of an app."""
@@ -144,12 +140,15 @@ class Actors:
             form = find_form(browser.page, name)
             if browser.page is not None and browser.page.url.endswith(path) and form is not None:
                 await browser.submit(form, **{name: value})
+        if second.startswith("twice"):
+            await self.password(1 - number, who, "right")
+            await self.type_in(1 - number, who, second.partition(" ")[2], "used", remember=False)
 
     async def _second_step(self, number: int, who: str, second: str, *, remember: bool) -> None:
         page, human = self.browsers[number].page, self.facts.people[who]
         if page is None or not page.url.endswith("/signin/totp"):
             return
-        if "backup" in second and human.codes | human.spent:
+        if "backup" in second and (human.codes or human.spent):
             await self.backup(number, who, "used" if "used" in second else "unused")
         elif second == "used totp":
             await self.totp(number, who, "used", remember=remember)
@@ -211,8 +210,13 @@ class Actors:
 
     async def mail(self, number: int, who: str, what: str, pick: int, new: str) -> None:
         """Asks for a letter, or uses the digits or a link of one."""
-        if what == "ask":
+        if what in ("ask", "older"):
             await self.ask_recovery(number, who)
+        if what == "ask":
+            return
+        if what == "older":
+            await self.ask_recovery(number, who)
+            await self.link(number, 1, "recover", new)
         elif what == "code":
             await self.recovery_code(number)
         else:
@@ -253,7 +257,7 @@ class Actors:
                 await self.ask_recovery(number, who)
                 await self.link(number, 0, "recover", NEW_PASSWORD)
             case "reset":
-                await self.reset(who, frozenset({"password"}))
+                await self.desk.reset(who, frozenset({"password"}))
                 await self.link(number, 0, "reset", NEW_PASSWORD)
             case "not me":
                 await self.link(number, 0, "not-me", NEW_PASSWORD)
@@ -261,10 +265,12 @@ class Actors:
                 await self.go_in(number, who, "totp", remember=False)
                 await self.change_password(number, who, "right", NEW_PASSWORD)
             case "disable":
-                await self.set_state(who, "disabled")
-                await self.set_state(who, "active")
+                await self.desk.set_state(who, "disabled")
+                await self.desk.set_state(who, "active")
             case "suspend":
-                await self.set_state(who, "suspended")
+                await self.desk.set_state(who, "suspended")
+            case "end grace":
+                await self.desk.end_grace(who)
             case "wait":
                 self.scene.clock.move(minutes=31)
 
@@ -315,43 +321,6 @@ class Actors:
             await self.password(1 - number, who, "right")
             for path in ("/signin/totp", "/enrol/totp", "/signin"):
                 await thief.open(path)
-
-    # Those who manage the service.
-
-    async def set_state(self, who: str, state: PersonState) -> None:
-        """The account is suspended, disabled, or made active again."""
-        human, world = self.facts.people[who], self.world
-        async with world.services.database.transaction() as db:
-            await set_person_state(db, world.services, human.person.id, state, now=world.clock(), actor="cli")
-        human.state = state
-        if state != "active":
-            self.facts.end_everything(human, state)
-
-    async def reset(self, who: str, resets: frozenset[str]) -> None:
-        """An administrator makes a link that resets password, factors, or both."""
-        human, services = self.facts.people[who], self.world.services
-        asked = {"password": "password" in resets, "factors": "factors" in resets}
-        try:
-            async with services.database.transaction() as db:
-                url = await start_reset(db, services, human.person.id, **asked, now=self.world.clock(), actor="cli")
-        except Refused:
-            return
-        self.observer.links.add(human, url.removeprefix(ISSUER), "reset", "reset", resets)
-        await self.observer.links.read_letters()
-
-    async def end_grace(self, who: str) -> None:
-        """Adding a second factor can no longer be put off."""
-        human, now = self.facts.people[who], self.world.clock()
-        async with self.world.services.database.transaction() as db:
-            await db.execute(update(people).where(people.c.id == human.person.id).values(enrol_due_at=now))
-        human.due = now
-
-    async def unlock(self, who: str) -> None:
-        """An administrator opens every door."""
-        human, services = self.facts.people[who], self.world.services
-        async with services.database.transaction() as db:
-            await unlock_person(db, services, human.person.id, now=self.world.clock(), actor="cli")
-        self.facts.open_doors(human)
 
     # What must hold after each step.
 

@@ -73,7 +73,7 @@ class Human:
     apps: dict[str, App] = field(default_factory=dict)
     lost_apps: list[App] = field(default_factory=list)
     codes: set[str] = field(default_factory=set)
-    spent: set[str] = field(default_factory=set)
+    spent: list[str] = field(default_factory=list)
     due: datetime | None = None
 
     @property
@@ -95,7 +95,7 @@ class Human:
 
     def lose_codes(self) -> None:
         """The backup codes are dead."""
-        self.spent |= self.codes
+        self.spent += sorted(self.codes)
         self.codes = set()
 
 

@@ -69,7 +69,7 @@ class Proofs:
         owner, code = self._prover(seen), seen.form.get("code", "").upper()
         assert code in owner.codes, f"a backup code that is none, or was used: {seen}"
         owner.codes.remove(code)
-        owner.spent.add(code)
+        owner.spent.append(code)
         self.prove(seen, owner, "backup_code", self.flow(seen))
 
     async def put_off(self, seen: Exchange) -> None:

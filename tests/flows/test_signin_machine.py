@@ -40,12 +40,12 @@ TYPED = st.sampled_from(
         *(("backup", which) for which in ("unused", "unused", "used", "theirs", "wrong")),
     )
 )
-SECOND = st.sampled_from(("totp", "totp", "totp", "backup", "backup", "used totp", "used backup"))
+SECOND = st.sampled_from(("totp", "totp", "backup", "used totp", "used backup", "twice totp", "twice backup"))
 REMEMBER = st.sampled_from((True, True, False))
 MEANWHILE = st.sampled_from(("", "", "", "change", *ELSEWHERE))
 NEW = st.sampled_from(("a kite above the harbour 1", "an oar beside the harbour 2", "a lamp before the harbour 3"))
 WAY = st.sampled_from(("as it was", "filled", "filled", "empty", "token", "swapped"))
-MAIL = st.sampled_from(("ask", "code", "recover", "recover", "reset", "not-me", "unlock"))
+MAIL = st.sampled_from(("ask", "older", "code", "recover", "recover", "reset", "not-me", "unlock"))
 Act = Literal["unlock", "end grace"] | PersonState | frozenset[str]
 # Open doors, end the grace, move to a state, or start a reset of these.
 MANAGING: st.SearchStrategy[Act] = st.sampled_from(
@@ -123,6 +123,7 @@ class SigninMachine(RuleBasedStateMachine):
     def _do(self, act: Callable[[], Coroutine[object, object, None]], pause: timedelta = timedelta()) -> None:
         """An act and what must hold after it."""
         self._scene.pause = pause
+        self._scene.clock.move(seconds=1)
 
         async def act_and_check() -> None:
             await act()
@@ -232,13 +233,13 @@ class SigninMachine(RuleBasedStateMachine):
 
     async def _manage(self, who: str, act: Act) -> None:
         if act == "unlock":
-            await self._actors.unlock(who)
+            await self._actors.desk.unlock(who)
         elif act == "end grace":
-            await self._actors.end_grace(who)
+            await self._actors.desk.end_grace(who)
         elif isinstance(act, frozenset):
-            await self._actors.reset(who, act)
+            await self._actors.desk.reset(who, act)
         else:
-            await self._actors.set_state(who, act)
+            await self._actors.desk.set_state(who, act)
 
     @rule(by=MOVES, flips=st.sampled_from((False, False, True)))
     def wait(self, by: timedelta, flips: bool) -> None:
