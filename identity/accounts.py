@@ -12,6 +12,7 @@ from audit.catalogue import PERSON_STATE_CHANGED
 from audit.record import Event, Origin
 from base.ids import PERSON, new_id, show_id
 from identity import passwords, revocation
+from identity.devices import forget_devices
 from identity.errors import Refused
 from identity.new_people import check_new_person, created_event, email_row, person_row
 from identity.person_values import Email, NewPerson, Person
@@ -163,6 +164,7 @@ async def set_person_state(
     await services.emitter.emit(db, event, now=now)
     if state != "active":
         await revocation.revoke_person(db, services, person_id, why=state, now=now, actor=actor, origin=origin)
+        await forget_devices(db, services, person_id, why=state, now=now, actor=actor, origin=origin)
 
 
 async def _has_other_admin(db: AsyncConnection, person_id: bytes) -> bool:

@@ -66,6 +66,10 @@ class _Try:
     origin: Origin
 
 
+class StepVoid(Exception):
+    """The account or the session ended meanwhile: the code is not spent, for nothing came of it."""
+
+
 async def take_code(
     services: Services, request: Request, kind: CodeKind, standing: Standing, typed: str, *, remember: bool
 ) -> Turn | NotAccepted | None:
@@ -78,7 +82,10 @@ async def take_code(
     if await is_account_locked(services, standing.id, device_id):
         await _give_up(services, request, tried)
         return NotAccepted(services.settings.lockout_failures)
-    return await _look(services, request, tried, typed, remember=remember)
+    try:
+        return await _look(services, request, tried, typed, remember=remember)
+    except StepVoid:
+        return None
 
 
 async def find_device_of(services: Services, request: Request, person_id: bytes) -> bytes | None:
@@ -120,9 +127,12 @@ async def _look(
             return NotAccepted(reservation.failures)
         await lockout.release(db, reservation.key)
         proof = Proof(tried.kind.method, now)
-        return await add_proof(
+        turn = await add_proof(
             db, services, request, flow.attempt, flow.standing, proof, remember=remember, now=now, origin=origin
         )
+        if turn is None:
+            raise StepVoid
+        return turn
 
 
 def is_asked(flow: Flow, method: str) -> bool:

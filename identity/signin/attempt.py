@@ -160,3 +160,20 @@ async def save_attempt(db: AsyncConnection, attempt: SigninAttempt, *, flow_cook
         None if attempt.finished_at is None else to_micros(attempt.finished_at),
     )
     return await run(db, _SAVE_ATTEMPT, params) is not None
+
+
+_DROP_PENDING = Statement(
+    "drop pending",
+    (("person", "bytea"),),
+    (
+        "UPDATE attempts SET person_id = NULL, proofs = '[]', version = version + 1"
+        " WHERE person_id = :person AND session_id IS NULL AND finished_at IS NULL RETURNING id",
+    ),
+    "UPDATE attempts a SET person_id = NULL, proofs = '[]', version = a.version + 1 FROM input"
+    " WHERE a.person_id = input.person AND a.session_id IS NULL AND a.finished_at IS NULL RETURNING n, a.id",
+)
+
+
+async def drop_pending(db: AsyncConnection, person_id: bytes) -> None:
+    """What a person proved in sign-ins that have not led to a session counts no more: the account was locked (S23)."""
+    await run(db, _DROP_PENDING, (person_id,))

@@ -25,6 +25,7 @@ from identity.mail.notices import notify
 from identity.names import MAX_TYPED_LENGTH, fold_case, login_key
 from identity.password_hashes import HashPoolBusy, Verified
 from identity.services import Services
+from identity.signin.attempt import drop_pending
 from identity.standing import COLUMNS_POSTGRES, COLUMNS_SQLITE, WIDTH, standing_of
 from identity.values import Standing
 
@@ -187,6 +188,7 @@ async def _record_failure(
         if reservation.locks_until is not None and account.person is not None:
             event = _lockout_event(account.person, reservation.failures, reservation.locks_until, origin)
             await services.emitter.emit(db, event, now=now)
+            await drop_pending(db, account.person.id)
             await notify(db, services, account.person.id, Notice.LOCKED, now=now, origin=origin)
 
 

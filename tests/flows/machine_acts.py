@@ -203,6 +203,8 @@ class Actors:
                 await self.press(number, "/enrol/backup-codes", "action", "make")
             case "password":
                 await self.change_password(number, who, which, NEW_PASSWORD + which)
+            case _:
+                raise AssertionError(f"nobody does {what}")
         if both:
             await self.password(1 - number, who, "right")
 
@@ -273,6 +275,8 @@ class Actors:
                 await self.desk.end_grace(who)
             case "wait":
                 self.scene.clock.move(minutes=31)
+            case _:
+                assert not what, f"nobody does {what}"
 
     # Mischief.
 

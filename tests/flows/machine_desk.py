@@ -33,10 +33,12 @@ class Desk:
     async def reset(self, who: str, resets: frozenset[str]) -> None:
         """An administrator makes a link that resets password, factors, or both."""
         human, services = self.facts.people[who], self.world.services
-        asked = {"password": "password" in resets, "factors": "factors" in resets}
+        password, factors, now = "password" in resets, "factors" in resets, self.world.clock()
         try:
             async with services.database.transaction() as db:
-                url = await start_reset(db, services, human.person.id, **asked, now=self.world.clock(), actor="cli")
+                url = await start_reset(
+                    db, services, human.person.id, password=password, factors=factors, now=now, actor="cli"
+                )
         except Refused:
             return
         self.observer.links.add(human, url.removeprefix(ISSUER), "reset", "reset", resets)

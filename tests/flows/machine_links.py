@@ -60,6 +60,8 @@ class LinkReader:
                 device = seen.after["device"]
                 self._facts.known.add((device, link.owner.login))
                 self._facts.door(link.owner, device).open()
+            case _:
+                raise AssertionError(f"a link of an unknown kind: {kind}")
 
     def _why_dead(self, link: Link, seen: Exchange) -> str | None:
         owner = link.owner

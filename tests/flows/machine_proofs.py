@@ -34,7 +34,11 @@ class Proofs:
         door = facts.door(owner, seen.before.get("device")) if owner else None
         if seen.status != 303:
             if seen.status == 403 and door is not None:
+                was_open = not door.is_closed(now)
                 door.add(now)
+                if owner is not None and was_open and door.is_closed(now):
+                    # Whoever waits for a second step began behind a door that is closed now (S23).
+                    facts.end_flows(owner)
             return
         flow = self.flow(seen)
         assert owner is not None, f"let in as nobody: {seen}"
@@ -57,7 +61,7 @@ class Proofs:
         found = [(app, app.find_step(typed, seen.began, seen.ended)) for app in owner.apps.values()]
         taken = next(((app, step) for app, step in found if step is not None), None)
         assert taken is not None, f"a code that is none, or was used: {seen}"
-        app, app.last = taken
+        taken[0].last = taken[1]
         self.prove(seen, owner, "totp", self.flow(seen))
         if seen.form.get("remember") == "yes" and seen.given.get("session"):
             self._facts.remembered[seen.after["device"], owner.login] = seen.began + REMEMBERED

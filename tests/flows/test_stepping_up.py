@@ -15,6 +15,7 @@ from identity.accounts import set_person_state
 from identity.catalogue import touch
 from identity.passwords import set_password
 from identity.tables import apis, attempts, clients, sessions
+from identity.values import PersonState
 from policy.assurance import AAL1, AAL2, PHR
 from tests.forms_browser import FormsBrowser, Page
 from tests.identity.factors.steps import count_sessions, give_app, send_code, to_second_step
@@ -273,3 +274,33 @@ async def test_an_attempt_keeps_its_decision_and_reasons(world: World) -> None:
     async with world.services.database.reading() as db:
         (kept,) = (await db.execute(select(attempts.c.decision).where(attempts.c.person_id.is_not(None)))).scalars()
     assert msgspec.to_builtins(kept)["reasons"] == ["has_second_factor"]
+
+
+async def test_a_pending_second_step_does_not_outlive_a_lockout(world: World) -> None:
+    """S23: also where nobody typed a code while the door was closed."""
+    app = await give_app(world, await world.person())
+    async with world.browser() as http, world.browser(address="203.0.113.9") as other:
+        page = await to_second_step(world, http)
+        browser = FormsBrowser(other, ISSUER)
+        guess = await browser.open("/signin")
+        for number in range(world.services.settings.lockout_failures):
+            guess = await browser.sign_in(guess, "ada", f"wrong {number} by far")
+        world.clock.move(minutes=16)
+        done = await send_code(http, page, app.code())
+    assert done.status == 400
+    assert await count_sessions(world) == 0
+
+
+async def test_the_browsers_of_a_person_who_was_suspended_are_no_longer_remembered(world: World) -> None:
+    """S18: whoever comes back proves both factors again."""
+    person = await world.person()
+    app = await give_app(world, person)
+    async with world.browser() as http:
+        page = await to_second_step(world, http)
+        await send_code(http, page, app.code(), remember="yes")
+        states: tuple[PersonState, ...] = ("suspended", "active")
+        for state in states:
+            async with world.services.database.transaction() as db:
+                now = world.clock()
+                await set_person_state(db, world.services, person.id, state, now=now, actor="cli")
+        assert (await to_second_step(world, http)).url == f"{ISSUER}/signin/totp"
