@@ -62,7 +62,7 @@ async def new_visit(browser: Browser) -> AsyncIterator[NewVisit]:
     async def open_visit(**options: object) -> Visit:
         context = await browser.new_context(**{"ignore_https_errors": True, **options})  # type: ignore[arg-type]
         contexts.append(context)
-        return await _watched(context)
+        return await watch(context)
 
     yield open_visit
     for context in contexts:
@@ -77,7 +77,8 @@ async def visit(new_visit: NewVisit) -> AsyncIterator[Visit]:
     opened.check_no_complaints()
 
 
-async def _watched(context: BrowserContext) -> Visit:
+async def watch(context: BrowserContext) -> Visit:
+    """A visit in a clean profile, with one open page."""
     await context.add_init_script(REPORT_VIOLATIONS)
     visit = Visit(page=await context.new_page(), context=context)
 

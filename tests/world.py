@@ -296,13 +296,15 @@ async def open_world(
     clock: MovableClock | None = None,
     policy: Callable[[SigninFacts], Decision] | None = None,
     refusal_deadline: timedelta | None = None,
-    **settings: str,
+    **settings: str | None,
 ) -> AsyncIterator[World]:
     """A deployment over a migrated database; `settings` are environment names without `OSTIARY_`, in lower case.
 
+    One of None leaves out what the deployments of tests have otherwise.
+
     Several over one database are several processes of one deployment, as far as they can be without sockets.
     """
-    environment = {
+    asked = {
         "OSTIARY_ISSUER": ISSUER,
         "OSTIARY_DATABASE_URL": database_url,
         "OSTIARY_DATA_DIR": str(folder),
@@ -314,6 +316,7 @@ async def open_world(
         **({"OSTIARY_REDIS_URL": redis_url} if redis_url else {}),
         **{f"OSTIARY_{name.upper()}": value for name, value in settings.items()},
     }
+    environment = {name: value for name, value in asked.items() if value is not None}
     clock = clock or MovableClock()
     loaded: Settings = load_settings(environ=environment).settings
     async with AsyncExitStack() as stack:

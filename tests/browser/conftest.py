@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -27,13 +29,16 @@ class Site:
         return self.address + path
 
 
-@pytest.fixture
-async def site(databases: Databases, tmp_path: Path) -> AsyncIterator[Site]:
-    """The application over a fresh SQLite database, served on `localhost`."""
-    with socket.socket() as listening, databases.sqlite(tmp_path) as url:
+@asynccontextmanager
+async def open_site(
+    databases: Databases, folder: Path, *, refusal_deadline: timedelta | None = None, **settings: str | None
+) -> AsyncIterator[Site]:
+    """The application over a fresh SQLite database in `folder`, served on `localhost`; `settings` as in `open_world`."""
+    with socket.socket() as listening, databases.sqlite(folder) as url:
         listening.bind(("127.0.0.1", 0))
         address = f"http://localhost:{listening.getsockname()[1]}"
-        async with open_world(url, tmp_path, issuer=address) as world:
+        opening = open_world(url, folder, issuer=address, refusal_deadline=refusal_deadline, **settings)
+        async with opening as world:
             config = uvicorn.Config(world.app.asgi, log_level="warning", lifespan="off")
             server = uvicorn.Server(config)
             serving = asyncio.create_task(server.serve(sockets=[listening]))
@@ -42,3 +47,10 @@ async def site(databases: Databases, tmp_path: Path) -> AsyncIterator[Site]:
             yield Site(world, address)
             server.should_exit = True
             await serving
+
+
+@pytest.fixture
+async def site(databases: Databases, tmp_path: Path) -> AsyncIterator[Site]:
+    """The application over a fresh SQLite database, served on `localhost`."""
+    async with open_site(databases, tmp_path) as opened:
+        yield opened

@@ -2,83 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
-from playwright.async_api import CDPSession, Page, expect
+from playwright.async_api import Page, expect
 
 from identity.person_values import Person
 from tests.browser.conftest import Site
 from tests.browser.test_signin_pages import LOOKS, _check_page
+from tests.browser.virtual_authenticator import Device, add_device, leave, touch
 from tests.browser_fixtures import NewVisit, Visit
 from tests.identity.factors.passkey_ceremonies import stored_passkeys
 from tests.world import PASSWORD
 
 pytestmark = pytest.mark.anyio
 
-# Counts what was asked of the browser, after it was asked: a test touches the authenticator when autofill waits, or it
-# would answer that instead of the button.
-COUNT_ASKED = """{
-    const ask = navigator.credentials.get.bind(navigator.credentials);
-    navigator.credentials.get = options => {
-        const answer = ask(options);
-        const page = document.documentElement.dataset;
-        page.asked = Number(page.asked ?? 0) + 1;
-        return answer;
-    };
-}"""
 PASSKEY_FAULT = "That passkey did not work here."
-
-
-@dataclass
-class Device:
-    """The virtual authenticator of one page."""
-
-    session: CDPSession
-    id: str
-
-    async def tell(self, command: str, **parameters: object) -> None:
-        """Sends a command about this authenticator."""
-        await self.session.send(f"WebAuthn.{command}", {"authenticatorId": self.id, **parameters})
-
-    async def count_credentials(self) -> int:
-        """How many passkeys it holds."""
-        held = await self.session.send("WebAuthn.getCredentials", {"authenticatorId": self.id})
-        return len(held["credentials"])
-
-
-async def _device(visit: Visit) -> Device:
-    await visit.context.add_init_script(COUNT_ASKED)
-    session = await visit.context.new_cdp_session(visit.page)
-    # Without the browser's own dialogs, which no test can click.
-    await session.send("WebAuthn.enable", {"enableUI": False})
-    options = {
-        "protocol": "ctap2",
-        "ctap2Version": "ctap2_1",
-        "transport": "internal",
-        "hasResidentKey": True,
-        "hasUserVerification": True,
-        "isUserVerified": True,
-        # Nobody touches it until a test says so: autofill would answer by itself as soon as the page is there.
-        "automaticPresenceSimulation": False,
-    }
-    added = await session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
-    return Device(session, added["authenticatorId"])
-
-
-async def _touch(device: Device) -> None:
-    await device.tell("setAutomaticPresenceSimulation", enabled=True)
-
-
-async def _leave(device: Device) -> None:
-    await device.tell("setAutomaticPresenceSimulation", enabled=False)
 
 
 async def _use_button(site: Site, page: Page, device: Device) -> None:
     """Opens the sign-in page and clicks the button, once autofill waits."""
     await page.goto(site.url("/signin"))
     await expect(page.locator("html")).to_have_attribute("data-asked", "1")
-    await _touch(device)
+    await touch(device)
     await page.get_by_role("button", name="Use a passkey").click()
 
 
@@ -91,15 +35,15 @@ async def _by_password(site: Site, page: Page) -> None:
 
 async def _enrolled(site: Site, visit: Visit) -> tuple[Person, Device]:
     """A person who made a passkey on the page for it, and signed out by losing their cookies."""
-    person, device, page = await site.world.person(), await _device(visit), visit.page
+    person, device, page = await site.world.person(), await add_device(visit), visit.page
     await _by_password(site, page)
     await expect(page).to_have_url(site.url("/"))
     await page.goto(site.url("/enrol/passkey"))
     await page.fill("#label", "My laptop")
-    await _touch(device)
+    await touch(device)
     await page.get_by_role("button", name="Make a passkey").click()
     await expect(page.get_by_role("heading", name="Save your backup codes")).to_be_visible()
-    await _leave(device)
+    await leave(device)
     await visit.context.clear_cookies()
     return person, device
 
@@ -127,7 +71,7 @@ async def test_autofill_signs_in_by_itself(site: Site, visit: Visit) -> None:
     """Conditional mediation: the browser offers the passkey in the username field; nothing of ours is clicked."""
     _, device = await _enrolled(site, visit)
     page = visit.page
-    await _touch(device)
+    await touch(device)
     await page.goto(site.url("/signin"))
     await expect(page).to_have_url(site.url("/"))
     await expect(page.get_by_role("heading", name="You are signed in")).to_be_visible()
@@ -141,7 +85,7 @@ async def test_autofill_asks_again_before_its_challenge_is_too_old(site: Site, v
     await page.goto(site.url("/signin"))
     await expect(page.locator("html")).to_have_attribute("data-asked", "1")
     site.world.clock.move(minutes=6)
-    await _touch(device)
+    await touch(device)
     await page.clock.fast_forward(4 * 60 * 1000)
     await expect(page).to_have_url(site.url("/"))
     await expect(page.get_by_role("heading", name="You are signed in")).to_be_visible()
@@ -155,7 +99,7 @@ async def test_autofill_leaves_the_password_alone(site: Site, visit: Visit) -> N
     await expect(page).to_have_url(site.url("/signin/passkey"))
     await expect(page.get_by_role("heading", name="Confirm with your passkey")).to_be_visible()
     await expect(page.get_by_text("Ada Byron")).to_be_visible()
-    await _touch(device)
+    await touch(device)
     await page.get_by_role("button", name="Use a passkey").click()
     await expect(page).to_have_url(site.url("/"))
 
@@ -256,7 +200,7 @@ async def test_the_pages_are_accessible_and_fit(site: Site, new_visit: NewVisit,
     """WCAG 2.2 AA by axe-core; reflow at 320 px (1.4.10)."""
     await site.world.person()
     visit = await new_visit(**look)
-    page, device = visit.page, await _device(visit)
+    page, device = visit.page, await add_device(visit)
     await page.goto(site.url("/signin"))
     await expect(page.locator("form[data-passkey] button")).to_be_visible()
     await _check_page(page, "sign-in")
@@ -270,7 +214,7 @@ async def test_the_pages_are_accessible_and_fit(site: Site, new_visit: NewVisit,
     await page.goto(site.url("/enrol/passkey"))
     await _check_page(page, "add a passkey")
     await device.tell("setUserVerified", isUserVerified=False)
-    await _touch(device)
+    await touch(device)
     await page.locator("form[data-passkey] button").click()
     await expect(page.locator("[data-passkey-says=cancelled]")).to_be_visible()
     await _check_page(page, "add a passkey, not done")

@@ -99,6 +99,11 @@ def https_without_tls(environ: Environ) -> str:
     return "nothing here speaks TLS"
 
 
+def unreachable_mail(environ: Environ) -> str:
+    environ.update(OSTIARY_SMTP_URL="smtp://127.0.0.1:1", OSTIARY_MAIL__SENDER="no-reply@example.com")
+    return "check OSTIARY_SMTP_URL"
+
+
 def foreign_certificate(environ: Environ) -> str:
     folder = Path(environ["OSTIARY_DATA_DIR"]).parent
     leaf = trustme.CA().issue_cert("other.example.com")
@@ -138,6 +143,7 @@ def wrong_settings(environ: Environ) -> str:
         ("redis", unreachable_redis),
         ("issuer", open_http),
         ("issuer", https_without_tls),
+        ("mail", unreachable_mail),
         ("certificate", foreign_certificate),
         ("breached passwords", unsorted_breached_file),
         ("proxies", everyone_trusted),

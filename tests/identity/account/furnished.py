@@ -28,7 +28,7 @@ async def furnish(world: World, person: Person, *, codes_left: int = 3) -> None:
     await _give_past(world, person)
     await _give_apps(world, person)
     async with world.services.database.transaction() as db:
-        for address in ("ada.byron@newaddress.example", "countess@a-very-long-domain-name-for-a-small-screen.example"):
+        for address in ("ada.byron@new.example.com", "countess@a-very-long-domain-name-for-a-small-screen.example.com"):
             row = {"id": new_id(world.clock()), "person_id": person.id, "address": address, "address_key": address}
             await db.execute(insert(emails).values(**row, is_primary=False, created_at=world.clock()))
 
