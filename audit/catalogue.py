@@ -77,6 +77,9 @@ MFA_ENROLLED = _event(
 )
 MFA_RENAMED = _event("mfa.renamed", LOW, "A person renamed a factor.", public="method credential", personal="label")
 MFA_REMOVED = _event("mfa.removed", HIGH, "A factor was removed.", public="method credential why", personal="label")
+MFA_DEMANDED = _event(
+    "mfa.demanded", LOW, "From now on a person must add a second factor, at the latest then.", public="due_at"
+)
 MFA_PUT_OFF = _event("mfa.put_off", LOW, "A person put off adding a second factor.", public="due_at")
 MFA_COUNTER = _event(
     "mfa.counter_regressed", HIGH, "A passkey's counter went back: it may have been copied.", public="credential"

@@ -3,12 +3,12 @@
 A device is evidence, never a credential: knowing one opens nothing, it only counts failures apart.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import cast
 
-from sqlalchemy import select, update
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 
@@ -85,22 +85,21 @@ async def see_device(
         known = await run(db, _SEE, (person_id, cookie_digest, to_micros(now)))
         if known is not None:
             return SeenDevice(cast(bytes, known[0]), is_new=False)
-    cookie = None
-    # Two people may share a browser, so a cookie of ours is kept. One that we never gave away is not: whoever planted
-    # it would know it.
-    if cookie_digest is None or not await _is_ours(db, cookie_digest):
-        cookie = new_secret(COOKIE)
-        cookie_digest = digest(cookie)
+    # Two people may share a browser. Whoever used it before may have copied its cookie, so it gets a new one, under
+    # which the others stay known here; a cookie that we never gave away is planted, and leads to nobody.
+    cookie, new_digest = await _renew_cookie(db, cookie_digest)
     is_first = await run(db, _FIND_ANY, (person_id,)) is None
-    device_id = await _add(db, person_id, cookie_digest, told=told, now=now, origin=origin)
+    device_id = await _add(db, person_id, new_digest, told=told, now=now, origin=origin)
     return SeenDevice(device_id, is_new=True, cookie=cookie, is_first=is_first)
 
 
-async def _is_ours(db: AsyncConnection, cookie_digest: bytes) -> bool:
-    """Whether we gave this cookie away, and nobody revoked it since."""
-    query = select(devices.c.revoked_at).where(devices.c.cookie_digest == cookie_digest)
-    found = (await db.execute(query)).scalars().all()
-    return bool(found) and not any(found)
+async def _renew_cookie(db: AsyncConnection, old: bytes | None) -> tuple[str, bytes]:
+    """A new cookie with its digest; whoever was known by the old one is known by this one alone from now on."""
+    cookie = new_secret(COOKIE)
+    if old is not None:
+        known = devices.c.cookie_digest == old, devices.c.revoked_at.is_(None)
+        await db.execute(update(devices).where(*known).values(cookie_digest=digest(cookie)))
+    return cookie, digest(cookie)
 
 
 async def _add(
@@ -137,16 +136,21 @@ async def remember_device(
     db: AsyncConnection,
     services: Services,
     person_id: bytes,
-    device_id: bytes,
+    device: SeenDevice,
     *,
     told: list[Event],
     now: datetime,
     origin: Origin = Origin(),
-) -> None:
-    """From now on this browser stands in for a second factor, for as long as the deployment says."""
+) -> SeenDevice:
+    """From now on this browser stands in for a second factor, for as long as the deployment says.
+
+    It gets a new cookie, since another may have copied the one before (S33).
+    """
     until = now + services.settings.remember_device
-    trusted = update(devices).where(devices.c.id == device_id, devices.c.person_id == person_id)
-    await db.execute(trusted.values(trusted_until=until, version=devices.c.version + 1))
+    trusted = update(devices).where(devices.c.id == device.id, devices.c.person_id == person_id)
+    trusted = trusted.values(trusted_until=until, version=devices.c.version + 1)
+    old = (await db.execute(trusted.returning(devices.c.cookie_digest))).scalar_one()
+    cookie, _ = await _renew_cookie(db, old)
     actor = show_id(PERSON, person_id)
     told.append(
         Event(
@@ -154,11 +158,12 @@ async def remember_device(
             actor=actor,
             subject=actor,
             person=person_id,
-            device_id=device_id,
+            device_id=device.id,
             origin=origin,
             data={"until": to_seconds(until)},
         )
     )
+    return replace(device, cookie=cookie)
 
 
 async def forget_devices(

@@ -29,12 +29,19 @@ _POSTGRES = {"now": "excluded.first_at", "lapsed": "(SELECT lapsed FROM asked WH
 # On PostgreSQL a group may hold several reservations of one counter: `asked` joins them, and each gets its number.
 _RESERVE = Statement(
     "reserve",
-    (("key", "bytea"), ("now", "bigint"), ("lapsed", "bigint"), ("until", "bigint"), ("most", "integer")),
+    (
+        ("key", "bytea"),
+        ("now", "bigint"),
+        ("lapsed", "bigint"),
+        ("until", "bigint"),
+        ("most", "integer"),
+        ("kept", "bigint"),
+    ),
     (
         f"""
-        INSERT INTO lockouts AS l (key, failures, first_at, until)
-        VALUES (:key, 1, :now, CASE WHEN 1 >= :most THEN :until END)
-        ON CONFLICT (key) DO UPDATE SET
+        INSERT INTO lockouts AS l (key, failures, first_at, until, kept_until)
+        VALUES (:key, 1, :now, CASE WHEN 1 >= :most THEN :until END, :kept)
+        ON CONFLICT (key) DO UPDATE SET kept_until = excluded.kept_until,
             failures = 1 + {_KEPT.format(**_SQLITE)},
             first_at = {_FIRST_AT.format(**_SQLITE)},
             until = CASE WHEN 1 + {_KEPT.format(**_SQLITE)} >= :most THEN :until END
@@ -48,11 +55,11 @@ _RESERVE = Statement(
             count(*) OVER (PARTITION BY key) AS together, until, most FROM input
     ), asked AS (
         SELECT key, count(*)::integer AS together, max(now) AS now, max(lapsed) AS lapsed, max(until) AS until,
-            max(most) AS most FROM input GROUP BY key
+            max(most) AS most, max(kept) AS kept FROM input GROUP BY key
     ), counted AS (
-        INSERT INTO lockouts AS l (key, failures, first_at, until)
-        SELECT key, together, now, CASE WHEN together >= most THEN until END FROM asked
-        ON CONFLICT (key) DO UPDATE SET
+        INSERT INTO lockouts AS l (key, failures, first_at, until, kept_until)
+        SELECT key, together, now, CASE WHEN together >= most THEN until END, kept FROM asked
+        ON CONFLICT (key) DO UPDATE SET kept_until = excluded.kept_until,
             failures = excluded.failures + {_KEPT.format(**_POSTGRES)},
             first_at = {_FIRST_AT.format(**_POSTGRES)},
             until = (SELECT CASE WHEN excluded.failures + {_KEPT.format(**_POSTGRES)} >= asked.most THEN asked.until END
@@ -92,6 +99,11 @@ def code_key(emitter: Emitter, method: str, person_id: bytes, device_id: bytes |
     return emitter.index(f"lockout {method} {'device' if device_id else 'person'}", whose)
 
 
+def all_codes_key(emitter: Emitter, method: str, person_id: bytes) -> bytes:
+    """The counter of wrong codes of one method since the last right one, at all devices together."""
+    return emitter.index(f"lockout {method} in all", person_id.hex())
+
+
 def recovery_key(emitter: Emitter, what: str) -> bytes:
     """The counter of wrong recovery codes."""
     return emitter.index("lockout recovery", what)
@@ -113,17 +125,19 @@ async def reserve(
 
 
 async def reserve_within(
-    db: AsyncConnection, key: bytes, *, limit: int, duration: timedelta, now: datetime
+    db: AsyncConnection, key: bytes, *, limit: int, duration: timedelta, kept: bool = False, now: datetime
 ) -> Reservation | None:
     """The same in the caller's write transaction: others who ask for this counter wait until that ends.
 
-    For proofs that are looked at in the same transaction; one that takes long must be counted before it.
+    For proofs that are looked at in the same transaction; one that takes long must be counted before it. `kept`: the
+    count goes over so long a time that housekeeping must leave it alone for the whole `duration`.
     """
-    return _reservation(key, await run(db, _RESERVE, _asked(key, limit, duration, now)))
+    return _reservation(key, await run(db, _RESERVE, _asked(key, limit, duration, now, kept=kept)))
 
 
-def _asked(key: bytes, limit: int, duration: timedelta, now: datetime) -> Row:
-    return key, to_micros(now), to_micros(now - duration), to_micros(now + duration), limit
+def _asked(key: bytes, limit: int, duration: timedelta, now: datetime, *, kept: bool = False) -> Row:
+    until = to_micros(now + duration)
+    return key, to_micros(now), to_micros(now - duration), until, limit, until if kept else None
 
 
 def _reservation(key: bytes, row: Row | None) -> Reservation | None:

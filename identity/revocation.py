@@ -6,7 +6,7 @@ moment waits for the same row and then finds it ended (I2).
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, select, text, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -130,6 +130,10 @@ async def end_oldest_sessions(
     origin: Origin = Origin(),
 ) -> None:
     """Ends the live sessions of a person beyond the `most` that were begun or used last."""
+    if not services.database.is_sqlite:
+        # Sign-ins that run side by side would not see each other's session.
+        number = int.from_bytes(person_id[-8:], "big", signed=True)
+        await db.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
     alive = (sessions.c.person_id == person_id, sessions.c.ended_at.is_(None), sessions.c.idle_expires_at > now)
     newest = select(sessions.c.id).where(*alive).order_by(sessions.c.last_seen_at.desc(), sessions.c.id.desc())
     beyond = (await db.execute(newest.offset(most))).scalars().all()

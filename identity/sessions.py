@@ -179,7 +179,7 @@ async def renew_session(
     renewed = (
         update(sessions)
         .where(sessions.c.id == session.id, sessions.c.ended_at.is_(None))
-        .values(digest=digest(cookie), device_id=device_id, **limits)
+        .values(digest=digest(cookie), device_id=device_id, keep=session.keep, **limits)
         .returning(sessions.c.id)
     )
     if (await db.execute(renewed)).first() is None:

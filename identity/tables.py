@@ -190,6 +190,8 @@ lockouts = Table(
     Column("failures", Integer, nullable=False),
     Column("first_at", Instant, nullable=False),
     Column("until", Instant),
+    # A count over a long time, which is kept that long.
+    Column("kept_until", Instant),
     Index(None, "first_at"),
 )
 

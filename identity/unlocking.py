@@ -35,6 +35,7 @@ def counters_of(
     """The keys of a person's counters: passwords, codes, passkeys and recovery, at large and at each known device."""
     keys = [lockout.person_key(emitter, person_id), lockout.recovery_key(emitter, person_id.hex())]
     keys += [lockout.device_key(emitter, device_id) for device_id in device_ids]
+    keys += [lockout.all_codes_key(emitter, method, person_id) for method in CODE_METHODS]
     for device_id in (None, *device_ids):
         keys += [lockout.code_key(emitter, method, person_id, device_id) for method in CODE_METHODS]
         keys += [lockout.code_key(emitter, "passkey", each + (device_id or b""), None) for each in passkey_ids]

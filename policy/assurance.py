@@ -45,7 +45,8 @@ _AMR = {
     "mail_code": ("mca",),
     "device": (),
     "passkey": ("swk", "user"),
-    "passkey_bound": ("hwk", "user"),
+    # That it cannot be copied is its own word, unless its maker vouches for it.
+    "passkey_bound": ("swk", "user"),
     "passkey_attested": ("hwk", "user"),
 }
 

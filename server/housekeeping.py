@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Table, and_, delete, exists, or_, select
 from base.database import Database
 from base.tables import outbox
 from feed.tables import feed
-from identity.mail.outbox import is_over
+from identity.mail.outbox import is_over as letters_over
 from identity.tables import attempts, grants, lockouts, revoked_tokens, sessions, single_use
 
 DAY = timedelta(days=1)
@@ -29,8 +29,10 @@ def expired(now: datetime) -> Iterator[Rule]:
     yield single_use, single_use.c.expires_at < now - DAY
     yield revoked_tokens, revoked_tokens.c.expires_at < now - DAY
     yield feed, feed.c.expires_at < now - DAY
-    yield outbox, is_over(now)
-    yield lockouts, and_(lockouts.c.first_at < now - DAY, or_(lockouts.c.until.is_(None), lockouts.c.until < now))
+    yield outbox, letters_over(now)
+    is_over = or_(lockouts.c.until.is_(None), lockouts.c.until < now)
+    is_kept = and_(lockouts.c.kept_until.is_not(None), lockouts.c.kept_until > now)
+    yield lockouts, and_(lockouts.c.first_at < now - DAY, is_over, ~is_kept)
     old_session = or_(sessions.c.ended_at < now - KEPT, sessions.c.expires_at < now - KEPT)
     # A grant that hangs on a session must not outlive it: without the session's row it would look like an offline one.
     bound = exists().where(sessions.c.id == grants.c.session_id, old_session)

@@ -19,6 +19,7 @@ from identity.factors.registry import lock_person
 from identity.factors.typed import bare_text
 from identity.mail.letter_values import Notice
 from identity.mail.notices import notify
+from identity import lockout
 from identity.services import Services
 from identity.tables import backup_codes, credentials
 
@@ -56,6 +57,8 @@ async def make_codes(
     """A new set, told only now; the set before is dead."""
     await lock_person(db, person_id)
     await delete_codes(db, person_id)
+    # Guesses at codes of before are worth nothing for the new ones.
+    await lockout.release(db, lockout.all_codes_key(services.emitter, "backup_code", person_id))
     codes = tuple(new_code() for _ in range(services.settings.backup_codes))
     set_id = new_id(now)
     row = {"id": set_id, "person_id": person_id, "kind": KIND, "attributes": {"confirmed": False}}

@@ -17,6 +17,7 @@ from base.clock import to_micros
 from base.ids import new_id
 from base.statements import Statement
 from base.within import run, run_all
+from identity import lockout
 from identity.factors.registry import NewFactor, add_factor
 from identity.factors.totp import SECRET_BYTES, TotpParameters, matching_steps, parse_code
 from identity.services import Services
@@ -129,6 +130,8 @@ async def confirm_pending(
     taken = delete(single_use).where(single_use.c.digest == pending.digest, single_use.c.kind == PENDING)
     if (await db.execute(taken.returning(single_use.c.digest))).first() is None:
         return None
+    # Guesses at codes of before are worth nothing for the new one.
+    await lockout.release(db, lockout.all_codes_key(services.emitter, "totp", person_id))
     factor_id = new_id(now)
     new = NewFactor(
         id=factor_id,

@@ -19,13 +19,21 @@ from identity.values import Proof
 
 _UNCHANGED = Statement(
     "is the password unchanged",
-    (("person", "bytea"), ("hash", "text")),
+    (("person", "bytea"), ("password", "bytea")),
     (
         "SELECT p.id FROM people p JOIN credentials c ON c.person_id = p.id"
-        " WHERE p.id = :person AND p.state = 'active' AND c.kind = 'password' AND c.hash = :hash",
+        " WHERE p.id = :person AND p.state = 'active' AND c.id = :password",
     ),
     "SELECT n, p.id FROM input JOIN people p ON p.id = input.person JOIN credentials c ON c.person_id = p.id"
-    " WHERE p.state = 'active' AND c.kind = 'password' AND c.hash = input.hash FOR SHARE OF p, c",
+    " WHERE p.state = 'active' AND c.id = input.password",
+)
+# Whoever sets a password or moves the account writes this row, so one of the two waits; and only a statement after it
+# sees what was committed meanwhile.
+_HOLD = Statement(
+    "hold person",
+    (("person", "bytea"),),
+    ("SELECT id FROM people WHERE id = :person",),
+    "SELECT n, p.id FROM input JOIN people p ON p.id = input.person FOR SHARE OF p",
 )
 
 
@@ -54,7 +62,8 @@ async def complete_signin(
 
 async def _is_unchanged(db: AsyncConnection, person: Claimed) -> bool:
     """Whether the account is still active and has still the same password: both may have changed during the hash."""
-    return await run(db, _UNCHANGED, (person.id, person.password_hash)) is not None
+    await run(db, _HOLD, (person.id,))
+    return await run(db, _UNCHANGED, (person.id, person.password_id)) is not None
 
 
 async def _settle_password(

@@ -21,6 +21,7 @@ from identity.oauth.answers import answer
 from identity.oauth.issue import issue_code
 from identity.services import Services, origin_of
 from identity.sessions import find_live, touch_session
+from identity.signin.address_limits import find_begin_wait
 from identity.signin.attempt import (
     find_attempt,
     lock_attempt,
@@ -95,6 +96,10 @@ async def begin(services: Services, request: Request, authorize: AuthorizeReques
     attempt = new_attempt(authorize, ttl=services.settings.attempt_ttl, now=now)
     session = await find_live(services, request)
     outlook = await look_ahead(services, attempt, session, now=now)
+    if isinstance(outlook.step, Asked):
+        wait_s = await find_begin_wait(services, origin.address)
+        if wait_s is not None:
+            return too_many_page(services, request, wait_s, authorize)
     async with services.database.transaction() as db:
         if session is not None:
             await touch_session(db, services, session.id, now=now)
@@ -250,6 +255,20 @@ def set_turn_cookies(services: Services, response: Response, turn: Turn) -> None
         set_cookie(response, settings, "session", turn.session_cookie, ttl=kept)
     if turn.device_cookie is not None:
         set_cookie(response, settings, "device", turn.device_cookie, ttl=COOKIE_TTL)
+
+
+def too_many_page(
+    services: Services, request: Request, retry_after_s: int, authorize: AuthorizeRequest | None
+) -> Response:
+    """429: nothing was looked at, and the same works again a little later."""
+    return services.pages.error(
+        request,
+        429,
+        "Too many attempts",
+        "There were too many sign-ins from your network. Wait a while and try again.",
+        ui_locales=authorize.ui_locales if authorize else (),
+        retry_after_s=retry_after_s,
+    )
 
 
 def _refusal_page(services: Services, request: Request, step: Refuse) -> Response:

@@ -8,8 +8,10 @@ from starlette.responses import RedirectResponse, Response
 
 from base.cookies import set_cookie
 from identity.services import Services
+from identity.signin.address_limits import find_begin_wait
 from identity.signin.attempt import new_attempt, store_attempt
 from identity.signin.destinations import DESTINATIONS
+from identity.signin.flow import too_many_page
 from identity.values import LiveSession
 from policy.assurance import AAL1, AAL2, PASSKEYS, met_by
 
@@ -33,6 +35,9 @@ async def ask_again(
     now = services.clock()
     if destination not in DESTINATIONS:
         raise KeyError(destination)
+    wait_s = await find_begin_wait(services, request.scope.get("ostiary.address"))
+    if wait_s is not None:
+        return too_many_page(services, request, wait_s, None)
     attempt = new_attempt(None, ttl=services.settings.attempt_ttl, now=now, destination=destination)
     if within is not None:
         cookie = await store_attempt(within, attempt)

@@ -29,7 +29,7 @@ from identity.signin.attempt import drop_pending
 from identity.standing import COLUMNS_POSTGRES, COLUMNS_SQLITE, WIDTH, standing_of
 from identity.values import Standing
 
-_OWN = "c.hash, d.id, d.trusted_until, "
+_OWN = "c.id, c.hash, d.id, d.trusted_until, "
 _WITH_PASSWORD_AND_DEVICE = """
     LEFT JOIN credentials c ON c.person_id = p.id AND c.kind = 'password'
     LEFT JOIN devices d ON d.person_id = p.id AND d.cookie_digest = {device} AND d.revoked_at IS NULL
@@ -40,7 +40,7 @@ _BY_EMAIL = (
     + _WITH_PASSWORD_AND_DEVICE
     + "WHERE e.address_key = {key} AND e.verified_at IS NOT NULL"
 )
-_NAMES = ", ".join(f"c{number}" for number in range(3 + WIDTH))
+_NAMES = ", ".join(f"c{number}" for number in range(4 + WIDTH))
 
 
 def _find_by(name: str, source: str) -> Statement:
@@ -65,6 +65,8 @@ class Claimed:
     password_hash: str | None
     device_id: bytes | None = None
     trusted_until: datetime | None = None
+    # Another password has another id; a renewed hash of the same one has not.
+    password_id: bytes | None = None
 
     @property
     def id(self) -> bytes:
@@ -115,9 +117,12 @@ async def find_account(services: Services, request: Request, typed: str) -> Acco
         row = await services.database.find(statement, (key, read_device(request, services)))
     if row is None:
         return Account(lockout.unknown_key(emitter, name), typed_digest)
-    password_hash, device_id, trusted = cast(tuple[str | None, bytes | None, int | None], row[:3])
-    standing = standing_of(row[3:], mail_code=services.settings.mail_code_factor)
-    person = Claimed(standing, password_hash, device_id, None if trusted is None else from_micros(trusted))
+    password_id, password_hash, device_id, trusted = cast(
+        tuple[bytes | None, str | None, bytes | None, int | None], row[:4]
+    )
+    standing = standing_of(row[4:], mail_code=services.settings.mail_code_factor)
+    trusted_until = None if trusted is None else from_micros(trusted)
+    person = Claimed(standing, password_hash, device_id, trusted_until, password_id)
     if person.device_id is not None:
         return Account(lockout.device_key(emitter, person.device_id), typed_digest, person)
     return Account(lockout.person_key(emitter, person.id), typed_digest, person)

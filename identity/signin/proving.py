@@ -11,9 +11,9 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 
-from audit.catalogue import LOGIN_BEGUN, LOGIN_SUCCEEDED, MFA_SUCCEEDED, EventType
+from audit.catalogue import LOGIN_BEGUN, LOGIN_SUCCEEDED, MFA_DEMANDED, MFA_SUCCEEDED, EventType
 from audit.record import Event, Origin
-from base.clock import to_micros
+from base.clock import to_micros, to_seconds
 from base.ids import PERSON, show_id
 from base.secret_values import COOKIE, new_secret
 from base.statements import Statement
@@ -33,12 +33,18 @@ from identity.tables import people
 from identity.values import LiveSession, Proof, SigninAttempt, Standing
 from policy.values import Decision, Effect
 
-# Whoever revokes everything of the person writes this row, too.
-_VALID_FROM = Statement(
+# Whoever revokes everything of the person, or sets a password, writes this row, too.
+_NOT_BEFORE = Statement(
     "from when on proofs count",
     (("person", "bytea"),),
     ("SELECT not_before FROM people WHERE id = :person AND state = 'active'",),
     "SELECT n, not_before FROM input JOIN people p ON p.id = input.person WHERE state = 'active' FOR SHARE OF p",
+)
+_PASSWORD_SET_AT = Statement(
+    "when the password was set",
+    (("person", "bytea"),),
+    ("SELECT created_at FROM credentials WHERE person_id = :person AND kind = 'password'",),
+    "SELECT n, c.created_at FROM input JOIN credentials c ON c.person_id = input.person WHERE c.kind = 'password'",
 )
 
 
@@ -68,11 +74,11 @@ async def add_proof(
     """
     session = await find_live(services, request)
     begins = proof.method in PRIMARY if begins is None else begins
-    attempt = _with(attempt, session, standing, (proof, beside) if beside else (proof,), begins=begins, now=now)
-    # Whoever checked a password holds the person's row already, and a new beginning rests on nothing older.
-    if proof.method != "pwd" and not await _is_valid(db, attempt, standing):
+    made = (proof, beside) if beside else (proof,)
+    moved = await _move(db, attempt, session, standing, made, begins=begins, now=now)
+    if moved is None:
         return None
-    told = [] if begins else [_event(MFA_SUCCEEDED, attempt, proof, origin)]
+    attempt, told = moved, [] if begins else [_event(MFA_SUCCEEDED, moved, proof, origin)]
     decision = _decide(services, attempt, session, standing, now=now)
     if decision is None or _is_pending(decision):
         told = told or [_event(LOGIN_BEGUN, attempt, proof, origin)]
@@ -86,11 +92,29 @@ async def add_proof(
         return None
     opened, device = found
     if remember and services.settings.remember_device:
-        await remember_device(db, services, standing.id, device.id, told=told, now=now, origin=origin)
+        device = await remember_device(db, services, standing.id, device, told=told, now=now, origin=origin)
     await services.emitter.emit_all(db, told, now=now)
     attempt = replace(attempt, session_id=opened.session.id)
     turn = await _go_on(db, services, attempt, opened.session, standing, pause=pause, now=now, origin=origin)
     return replace(turn, session_cookie=opened.cookie, device_cookie=device.cookie, keeps_session=opened.session.keep)
+
+
+async def _move(
+    db: AsyncConnection,
+    attempt: SigninAttempt,
+    session: LiveSession | None,
+    standing: Standing,
+    made: tuple[Proof, ...],
+    *,
+    begins: bool,
+    now: datetime,
+) -> SigninAttempt | None:
+    """The attempt with what was proven now; None where the account, or what was proven before, counts no more."""
+    moved = _with(attempt, session, standing, made, begins=begins, now=now)
+    # Whoever checked a password holds the person's row already, and a new beginning rests on nothing older.
+    if moved is None or (made[0].method != "pwd" and not await _is_valid(db, moved, standing)):
+        return None
+    return moved
 
 
 def _with(
@@ -101,12 +125,14 @@ def _with(
     *,
     begins: bool,
     now: datetime,
-) -> SigninAttempt:
-    """The attempt with what was proven now. What another person proved or allowed in it is worth nothing (S17)."""
-    evidence = weigh(attempt, session, now)
-    if begins or evidence.person_id != standing.id:
-        # What was proven before belongs to a beginning that was given up.
+) -> SigninAttempt | None:
+    """The attempt with what was proven now; None where a further step finds nothing of its person to add to (I2)."""
+    if begins:
+        # What was proven before, perhaps by somebody else, belongs to a beginning that was given up (S17).
         return replace(attempt, person_id=standing.id, session_id=None, proofs=made, consented=False, put_off=False)
+    evidence = weigh(attempt, session, now)
+    if evidence.person_id != standing.id:
+        return None
     if evidence.session is None:
         return replace(attempt, proofs=(*attempt.proofs, *made))
     # A step up within the live session.
@@ -115,11 +141,13 @@ def _with(
 
 
 async def _is_valid(db: AsyncConnection, attempt: SigninAttempt, standing: Standing) -> bool:
-    row = await run(db, _VALID_FROM, (standing.id,))
+    row = await run(db, _NOT_BEFORE, (standing.id,))
     if row is None:
         return False
-    not_before = cast(int | None, row[0])
-    return not_before is None or all(to_micros(proof.at) >= not_before for proof in attempt.proofs)
+    # A statement of its own: it must see what was committed while the one before waited.
+    password = await run(db, _PASSWORD_SET_AT, (standing.id,)) if attempt.session_id is None else None
+    ended = [cast(int, found[0]) for found in (row, password) if found is not None and found[0] is not None]
+    return all(to_micros(proof.at) >= max(ended, default=0) for proof in attempt.proofs)
 
 
 def _decide(
@@ -154,6 +182,7 @@ async def _open(
     if session is not None and session.person_id == standing.id:
         anew = attempt.session_id is None
         proofs = attempt.proofs if anew else tuple(proof for proof in attempt.proofs if proof not in session.proofs)
+        session = replace(session, keep=attempt.keep) if anew else session
         opened = await renew_session(db, services, session, device_id=device.id, proofs=proofs, anew=anew, now=now)
         if opened is None and not anew:
             return None
@@ -167,9 +196,9 @@ async def _open(
     if attempt.session_id is None:
         client_id = attempt.request.client_id if attempt.request else None
         told.append(succeeded_event(opened.session, device, client_id, origin=origin))
-        if device.is_new and not device.is_first:
-            about = {"device": device.id}
-            await notify(db, services, standing.id, Notice.NEW_DEVICE, now=now, origin=origin, about=about)
+    if device.is_new and not device.is_first:
+        about = {"device": device.id}
+        await notify(db, services, standing.id, Notice.NEW_DEVICE, now=now, origin=origin, about=about)
     return opened, device
 
 
@@ -214,7 +243,11 @@ async def _start_grace(
         # Sign-ins that run side by side all hold the row; where one would wait for the other, the next sign-in does it.
         free = select(people.c.id).where(people.c.id == standing.id).with_for_update(skip_locked=True)
         unset = update(people).where(people.c.id.in_(free), people.c.enrol_due_at.is_(None))
-        await db.execute(unset.values(enrol_due_at=due))
+        if (await db.execute(unset.values(enrol_due_at=due).returning(people.c.id))).first() is not None:
+            actor = show_id(PERSON, standing.id)
+            data = {"due_at": to_seconds(due)}
+            event = Event(type=MFA_DEMANDED, actor="system", subject=actor, person=standing.id, data=data)
+            await services.emitter.emit(db, event, now=now)
 
 
 async def _go_on(

@@ -13,10 +13,10 @@ from identity.form_tokens import form_token
 from identity.password_hashes import HashPoolBusy
 from identity.services import Services, origin_of
 from identity.sessions import find_live
-from identity.signin.address_limits import find_wait
+from identity.signin.address_limits import find_begin_wait, find_wait
 from identity.signin.attempt import new_attempt, store_attempt
 from identity.signin.complete import complete_signin
-from identity.signin.flow import Flow, load_flow, respond
+from identity.signin.flow import Flow, load_flow, respond, too_many_page
 from identity.signin.password_step import NotProven, ProvenPassword, find_account, prove_password
 from identity.signin.paths import path_of
 from identity.signin.slowing import answer_late, count_typed
@@ -101,6 +101,9 @@ class SigninPage:
         services, now = self._services, self._services.clock()
         if await find_live(services, request) is not None:
             return RedirectResponse("/", 303)
+        wait_s = await find_begin_wait(services, request.scope.get("ostiary.address"))
+        if wait_s is not None:
+            return too_many_page(services, request, wait_s, None)
         attempt = new_attempt(None, ttl=services.settings.attempt_ttl, now=now)
         async with services.database.transaction() as db:
             cookie = await store_attempt(db, attempt)
@@ -124,6 +127,7 @@ class SigninPage:
             fault=fault,
             is_again=flow.session is not None,
             keeps=bool(services.settings.session_keep),
+            is_kept=flow.session is not None and flow.session.keep,
             recovers=services.settings.has_mail,
             registers=services.settings.open_registration,
             form_token=form_token(services.form_key, PURPOSE, flow.digest),

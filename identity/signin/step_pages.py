@@ -7,7 +7,7 @@ from base.forms import Form
 from identity.form_tokens import form_token, is_own_form
 from identity.refusal_events import record_refusal
 from identity.services import Services, origin_of
-from identity.signin.flow import Flow, load_flow, refused_event, respond, take_turn
+from identity.signin.flow import Flow, load_flow, refused_event, respond, take_turn, too_many_page
 from identity.values import AuthorizeRequest
 
 
@@ -51,10 +51,8 @@ def wait_page(
     services: Services, request: Request, status: int, retry_after_s: int, authorize: AuthorizeRequest | None
 ) -> Response:
     """429 or 503: nothing was looked at, and the same form works again a little later."""
-    ui_locales = authorize.ui_locales if authorize else ()
     if status == 429:
-        title = "Too many attempts"
-        message = "There were too many sign-ins from your network. Wait a while and try again."
-    else:
-        title, message = "One moment, please", "Many people are signing in right now. Go back and try again."
+        return too_many_page(services, request, retry_after_s, authorize)
+    ui_locales = authorize.ui_locales if authorize else ()
+    title, message = "One moment, please", "Many people are signing in right now. Go back and try again."
     return services.pages.error(request, status, title, message, ui_locales=ui_locales, retry_after_s=retry_after_s)

@@ -11,6 +11,7 @@ depends_on = None
 _COLUMNS: tuple[tuple[str, sa.Column[object]], ...] = (
     ('people', sa.Column('enrol_due_at', sa.BigInteger(), nullable=True)),
     ('people', sa.Column('delete_at', sa.BigInteger(), nullable=True)),
+    ('lockouts', sa.Column('kept_until', sa.BigInteger(), nullable=True)),
     ('sessions', sa.Column('keep', sa.Boolean(), server_default=sa.text('false'), nullable=False)),
     ('attempts', sa.Column('destination', sa.String(length=32), nullable=True)),
     ('attempts', sa.Column('put_off', sa.Boolean(), server_default=sa.text('false'), nullable=False)),

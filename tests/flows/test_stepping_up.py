@@ -15,8 +15,10 @@ from identity.accounts import set_person_state
 from identity.catalogue import touch
 from identity.passwords import set_password
 from identity.tables import apis, attempts, clients, sessions
+from identity.unlocking import unlock_person
 from identity.values import PersonState
 from policy.assurance import AAL1, AAL2, PHR
+from server.housekeeping import remove_expired
 from tests.forms_browser import FormsBrowser, Page
 from tests.identity.factors.steps import count_sessions, give_app, send_code, to_second_step
 from tests.oauth.tokens_read import claims_of
@@ -304,3 +306,55 @@ async def test_the_browsers_of_a_person_who_was_suspended_are_no_longer_remember
                 now = world.clock()
                 await set_person_state(db, world.services, person.id, state, now=now, actor="cli")
         assert (await to_second_step(world, http)).url == f"{ISSUER}/signin/totp"
+
+
+async def test_a_copied_device_cookie_of_a_shared_browser_is_worth_nothing(world: World) -> None:
+    """S24, S33: whoever used a browser before does not get what another person is remembered by there."""
+    await world.person("eve")
+    app = await give_app(world, await world.person())
+    name = cookie_name(world.services.settings, "device")
+    async with world.browser() as shared, world.browser(address="203.0.113.9") as home:
+        await to_second_step(world, shared, username="eve")
+        home.cookies.set(name, shared.cookies[name], domain="id.example.com")
+        shared.cookies.delete(cookie_name(world.services.settings, "session"))
+        page = await to_second_step(world, shared)
+        await send_code(shared, page, app.code(), remember="yes")
+        assert (await to_second_step(world, home)).url == f"{ISSUER}/signin/totp"
+        # Eve is still known at the shared browser, under its new cookie.
+        shared.cookies.delete(cookie_name(world.services.settings, "session"))
+        await to_second_step(world, shared, username="eve")
+    added = [event["subject"] for event in await world.events("device.added")]
+    assert len(added) == len(set(added)) == 2
+
+
+async def test_a_hundred_wrong_codes_in_a_row_close_the_method(world: World) -> None:
+    """S23: five every quarter of an hour would find a code one day; a new app begins anew, and so does an unlock."""
+    person = await world.person()
+    app = await give_app(world, person)
+    async with world.browser() as http:
+        for _ in range(20):
+            page = await to_second_step(world, http, "/signin?again=1")
+            for _ in range(world.services.settings.lockout_failures):
+                page = await send_code(http, page, app.wrong())
+                assert page.status == 403
+            world.clock.move(minutes=16)
+        await remove_expired(world.services.database, now=world.clock() + timedelta(days=2))
+        page = await to_second_step(world, http, "/signin?again=1")
+        assert (await send_code(http, page, app.code())).status == 403
+        async with world.services.database.transaction() as db:
+            await unlock_person(db, world.services, person.id, now=world.clock(), actor="cli")
+        page = await to_second_step(world, http, "/signin?again=1")
+        assert "You are signed in" in (await send_code(http, page, app.code())).text
+
+
+async def test_beginning_sign_ins_without_end_is_refused(database_url: str, tmp_path: Path) -> None:
+    """Each beginning is a row: one address cannot fill the database with them."""
+    async with open_world(database_url, tmp_path, rate__per_address="1") as world:
+        client = await world.client()
+        statuses = []
+        for _ in range(12):
+            async with world.browser() as http:
+                statuses.append((await http.get(world.authorize_url(client))).status_code)
+        assert statuses == [303] * 10 + [429] * 2
+        async with world.browser() as http:
+            assert (await http.get("/signin")).headers["retry-after"]

@@ -56,7 +56,7 @@ def test_a_token_states_the_wanted_class_that_was_met_or_else_the_highest_level(
         ("pwd mail_code", ["mca", "pwd"]),
         ("pwd device", ["pwd"]),
         ("passkey", ["mfa", "swk", "user"]),
-        ("passkey_bound", ["hwk", "mfa", "user"]),
+        ("passkey_bound", ["mfa", "swk", "user"]),
         ("passkey_attested", ["hwk", "mfa", "user"]),
     ],
 )
