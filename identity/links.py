@@ -24,6 +24,7 @@ class Link:
     digest: bytes
     person_id: bytes | None = None
     payload: Mapping[str, object] = field(default_factory=dict)
+    created_at: datetime | None = None
 
 
 async def make_link(
@@ -87,11 +88,11 @@ async def spend_link(db: AsyncConnection, kind: str, link_digest: bytes, *, now:
             single_use.c.expires_at > now,
         )
         .values(used_at=now)
-        .returning(single_use.c.digest, single_use.c.person_id, single_use.c.payload)
+        .returning(single_use.c.digest, single_use.c.person_id, single_use.c.payload, single_use.c.created_at)
     )
     row = (await db.execute(spent)).first()
     return None if row is None else _link_of(row)
 
 
 def _link_of(row: Row[tuple[object, ...]]) -> Link:
-    return Link(row.digest, row.person_id, row.payload)
+    return Link(row.digest, row.person_id, row.payload, row.created_at)

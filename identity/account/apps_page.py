@@ -7,6 +7,7 @@ from identity.account.app_list import list_apps
 from identity.account.shell import Shell, go_back
 from identity.revocation import end_client_grants
 from identity.services import Services
+from identity.within_session import within_session
 
 PATH = "/account/apps"
 
@@ -33,7 +34,7 @@ class AppsPage:
         if isinstance(sent, Response):
             return sent
         services, client_id = self._services, sent.form.get("client", "")
-        async with services.database.transaction() as db:
+        async with within_session(services, sent.session) as db:
             listed = {app.id for app in await list_apps(db, services, sent.person.id, now=sent.now)}
             if client_id in listed:
                 await end_client_grants(

@@ -8,6 +8,7 @@ from audit.record import Event
 from identity.account.data_file import write_data_file
 from identity.account.shell import Shell
 from identity.services import Services
+from identity.within_session import within_session
 
 
 class DataPage:
@@ -39,7 +40,7 @@ class DataPage:
             device_id=sent.session.device_id,
             origin=sent.origin,
         )
-        async with services.database.transaction() as db:
+        async with within_session(services, sent.session) as db:
             await services.emitter.emit(db, event, now=sent.now)
         headers = {
             "Content-Disposition": f'attachment; filename="account-{sent.now:%Y-%m-%d}.json"',

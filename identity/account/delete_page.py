@@ -7,6 +7,7 @@ from identity.account.deletion import ask_deletion
 from identity.account.shell import Sent, Shell, Visit, go_back
 from identity.errors import Refused
 from identity.services import Services
+from identity.within_session import within_session
 
 
 class DeletePage:
@@ -39,7 +40,7 @@ class DeletePage:
         return go_back("/account", "deletion")
 
     async def _ask(self, sent: Sent) -> None:
-        async with self._services.database.transaction() as db:
+        async with within_session(self._services, sent.session) as db:
             await ask_deletion(
                 db, self._services, sent.person.id, now=sent.now, actor=sent.actor, origin=sent.origin
             )  # fmt: skip

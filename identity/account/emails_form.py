@@ -9,6 +9,7 @@ from identity.errors import Refused
 from identity.recovery import emails
 from identity.services import Services
 from identity.setup_form import Fault
+from identity.within_session import within_session
 
 # What the page says afterwards, by the action.
 DONE = {"add": "email", "again": "again", "primary": "primary", "remove": "unmailed"}
@@ -43,7 +44,7 @@ class EmailsForm:
 
     async def _change(self, sent: Sent, action: str, email: str) -> None:
         services, person_id, now, origin = self._services, sent.person.id, sent.now, sent.origin
-        async with services.database.transaction() as db:
+        async with within_session(services, sent.session) as db:
             match action:
                 case "add":
                     await emails.add_email(

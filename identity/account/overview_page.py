@@ -9,6 +9,7 @@ from identity.account.shell import Shell, go_back
 from identity.account.state import FEW, load_state
 from identity.devices import label_of
 from identity.services import Services
+from identity.within_session import within_session
 
 PATH = "/account"
 
@@ -44,7 +45,7 @@ class OverviewPage:
         sent = await self._shell.receive(request)
         if isinstance(sent, Response):
             return sent
-        async with self._services.database.transaction() as db:
+        async with within_session(self._services, sent.session) as db:
             kept = await keep_person(
                 db, self._services, sent.person.id, now=sent.now, actor=sent.actor, origin=sent.origin
             )

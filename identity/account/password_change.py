@@ -16,6 +16,7 @@ from identity.sessions import OpenedSession, renew_session
 from identity.signin.password_step import Account, Claimed, ProvenPassword
 from identity.tables import grants
 from identity.values import LiveSession, Proof, Standing
+from identity.within_session import hold_session
 
 WHY = "password_changed"
 
@@ -43,11 +44,13 @@ async def change_password(
     is another one by now than was `proven` (None: the person has none yet).
     """
     person_id, actor = session.person_id, show_id(PERSON, session.person_id)
+    # First the rows of the person and the session, in the order of whoever revokes everything.
+    is_alive = await hold_session(db, session)
     if proven is not None:
         await lockout.release(db, proven.counter)
     expected = proven.person.password_hash if proven else None
     device_id = session.device_id
-    if device_id is None or await passwords.find_hash(db, person_id) != expected:
+    if not is_alive or device_id is None or await passwords.find_hash(db, person_id) != expected:
         return None
     proofs = (Proof("pwd", now),) if proven else ()
     opened = await renew_session(db, services, session, device_id=device_id, proofs=proofs, anew=False, now=now)

@@ -79,7 +79,7 @@ class PasswordForm:
                 db, services, sent.session, proven=proven, new_hash=new_hash, now=services.clock(), origin=sent.origin
             )
         if opened is None:
-            return self._shell.missing(sent)
+            return await self._shell.ask_again(sent.request)
         response = go_back(PATH, "password")
         keeps = settings.session_keep if opened.session.keep and settings.session_keep else None
         set_cookie(response, settings, "session", opened.cookie, ttl=keeps)

@@ -12,6 +12,7 @@ from identity.account.shell import Shell, Visit, go_back
 from identity.errors import Refused
 from identity.services import Services
 from identity.setup_form import Fault, Faults, say_faults
+from identity.within_session import within_session
 
 PATH = "/account/profile"
 
@@ -40,7 +41,7 @@ class ProfilePage:
         if faults:
             return await self.page(sent, asked=asked, faults=faults)
         try:
-            async with self._services.database.transaction() as db:
+            async with within_session(self._services, sent.session) as db:
                 await change_profile(
                     db, self._services, sent.person.id, asked, now=sent.now, actor=sent.actor, origin=sent.origin
                 )

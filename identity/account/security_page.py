@@ -27,6 +27,7 @@ from identity.factors.registry import (
 from identity.services import Services
 from identity.setup_form import Fault, Faults, say_faults
 from identity.tables import devices
+from identity.within_session import within_session
 from policy.assurance import PASSKEYS
 
 PATH = "/account/security"
@@ -106,7 +107,7 @@ class SecurityPage:
             label = parse_factor_label(sent.form["label"], otherwise="")
         except Refused as refused:
             return await self.page(sent, faults={"label": [Fault(refused.message)]}, at=show_id(FACTOR, factor_id))
-        async with self._services.database.transaction() as db:
+        async with within_session(self._services, sent.session) as db:
             renamed = await rename_factor(
                 db, self._services, sent.person.id, factor_id, label, now=sent.now, origin=sent.origin
             )
@@ -118,7 +119,7 @@ class SecurityPage:
         factor_id = parse_id(FACTOR, sent.form.get("factor", ""))
         if factor_id is None:
             return self._shell.missing(sent)
-        async with self._services.database.transaction() as db:
+        async with within_session(self._services, sent.session) as db:
             removed = await remove_factor(
                 db, self._services, sent.person.id, factor_id, why="by_person", now=sent.now, origin=sent.origin
             )
@@ -130,7 +131,7 @@ class SecurityPage:
             only = parse_id(DEVICE, sent.form.get("device", ""))
             if only is None:
                 return self._shell.missing(sent)
-        async with self._services.database.transaction() as db:
+        async with within_session(self._services, sent.session) as db:
             forgotten = await forget_devices(
                 db,
                 self._services,

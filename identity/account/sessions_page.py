@@ -12,6 +12,7 @@ from identity.account.shell import Sent, Shell, go_back
 from identity.revocation import end_person_sessions, end_session
 from identity.services import Services
 from identity.tables import sessions
+from identity.within_session import within_session
 
 PATH = "/account/sessions"
 
@@ -40,7 +41,7 @@ class SessionsPage:
         if isinstance(sent, Response):
             return sent
         if sent.form.get("action") == "end_others":
-            async with self._services.database.transaction() as db:
+            async with within_session(self._services, sent.session) as db:
                 await end_person_sessions(
                     db,
                     self._services,
@@ -58,7 +59,7 @@ class SessionsPage:
         session_id = parse_id(SESSION, sent.form.get("session", ""))
         if sent.form.get("action") != "end" or session_id is None:
             return self._shell.missing(sent)
-        async with self._services.database.transaction() as db:
+        async with within_session(self._services, sent.session) as db:
             theirs = await _is_theirs(db, sent.person.id, session_id)
             if theirs:
                 await end_session(

@@ -1,5 +1,9 @@
 """The routes of a person's own pages."""
 
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from identity.account.activity_page import ActivityPage
@@ -13,6 +17,10 @@ from identity.account.profile_page import ProfilePage
 from identity.account.security_page import SecurityPage
 from identity.account.sessions_page import SessionsPage
 from identity.services import Services
+from identity.signin.fresh import ask_again
+from identity.within_session import SessionEnded
+
+_Submit = Callable[[Request], Awaitable[Response]]
 
 
 def routes(services: Services) -> list[BaseRoute]:
@@ -29,18 +37,31 @@ def routes(services: Services) -> list[BaseRoute]:
         "/account/data": data.show,
         "/account/delete": delete.show,
     }
-    posts = {
-        "/account": overview.keep_account,
-        "/account/profile": profile.submit,
-        "/account/profile/emails": EmailsForm(services).submit,
-        "/account/security": security.submit,
-        "/account/security/password": PasswordForm(services).submit,
-        "/account/sessions": sessions.submit,
-        "/account/apps": apps.submit,
-        "/account/data": data.submit,
-        "/account/delete": delete.submit,
+    # By the page (`identity.signin.destinations`) that leads back there after a sign-in.
+    posts: dict[str, tuple[str, _Submit]] = {
+        "/account": ("account", overview.keep_account),
+        "/account/profile": ("profile", profile.submit),
+        "/account/profile/emails": ("profile", EmailsForm(services).submit),
+        "/account/security": ("security", security.submit),
+        "/account/security/password": ("security", PasswordForm(services).submit),
+        "/account/sessions": ("sessions", sessions.submit),
+        "/account/apps": ("apps", apps.submit),
+        "/account/data": ("data", data.submit),
+        "/account/delete": ("delete", delete.submit),
     }
     return [
         *(Route(path, show, methods=["GET"]) for path, show in gets.items()),
-        *(Route(path, submit, methods=["POST"]) for path, submit in posts.items()),
+        *(Route(path, _or_sign_in(services, *post), methods=["POST"]) for path, post in posts.items()),
     ]
+
+
+def _or_sign_in(services: Services, page: str, submit: _Submit) -> _Submit:
+    """Whoever was signed out while their form waited gets the answer of somebody who is not signed in."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await submit(request)
+        except SessionEnded:
+            return await ask_again(services, request, page)
+
+    return answer

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -20,10 +20,13 @@ from identity.sessions import renew_session
 from identity.signin.flow import Turn, respond, set_turn_cookies
 from identity.signin.proving import add_proof
 from identity.signin.state import Issue
-from identity.tables import sessions
-from identity.values import LiveSession, Proof
+from identity.tables import attempts, sessions
+from identity.values import LiveSession, Proof, SigninAttempt
+from policy.assurance import PASSKEYS
 
 SECURITY_PAGE = "/account/security"
+# Its name among the destinations of a sign-in.
+_AFTERWARDS = "security"
 
 
 class EnrolmentVoid(Exception):
@@ -59,8 +62,9 @@ async def settle_enrolment(
     proof, flow, standing = Proof(method, now), enrolling.flow, enrolling.standing
     turn = None
     if flow is not None:
+        attempt = await _arrive(db, flow.attempt, method)
         turn = await add_proof(
-            db, services, request, flow.attempt, standing, proof, begins=False, pause=is_first, now=now, origin=origin
+            db, services, request, attempt, standing, proof, begins=False, pause=is_first, now=now, origin=origin
         )
     elif enrolling.session is not None:
         turn = await _keep_proof(db, services, request, enrolling.session, proof, now=now, origin=origin)
@@ -72,6 +76,15 @@ async def settle_enrolment(
     codes = await make_codes(db, services, standing.id, now=now, origin=origin)
     await keep_shown(db, services, standing.id, binding, codes, now=now)
     return Enrolled(turn, enrolling, codes, binding)
+
+
+async def _arrive(db: AsyncConnection, attempt: SigninAttempt, method: str) -> SigninAttempt:
+    """Whoever signed in to add a factor of this kind has done so: they are not led to that page once more."""
+    if attempt.destination != ("enrol_passkey" if method in PASSKEYS else f"enrol_{method}"):
+        return attempt
+    # Whoever may add a factor within a sign-in holds its row, so its version stays as it was read.
+    await db.execute(update(attempts).where(attempts.c.id == attempt.id).values(destination=_AFTERWARDS))
+    return replace(attempt, destination=_AFTERWARDS)
 
 
 async def _keep_proof(

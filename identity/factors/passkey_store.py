@@ -18,7 +18,7 @@ from base.secret_values import b64url
 from identity.errors import Refused
 from identity.factors.passkey_values import Assertion, Descriptor, NewPasskey, StoredPasskey
 from identity.factors.passkeys import CHALLENGE_TTL_S
-from identity.factors.registry import FACTOR, NewFactor, add_factor
+from identity.factors.registry import FACTOR, NewFactor, add_factor, hold_person
 from identity.links import spend_link
 from identity.services import Services
 from identity.tables import credentials, single_use
@@ -151,6 +151,7 @@ async def record_use(
     A counter that did not go up is told and stays as it was (docs/decisions/0010); one that is always 0 counts nothing
     (§6.1.1).
     """
+    await hold_person(db, stored.person_id)
     it = and_(credentials.c.id == stored.id, credentials.c.kind.in_(PASSKEYS))
     seen = {
         "backup_state": assertion.backup_state,

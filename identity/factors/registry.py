@@ -202,6 +202,13 @@ async def lock_person(db: AsyncConnection, person_id: bytes) -> None:
     await db.execute(select(people.c.id).where(people.c.id == person_id).with_for_update(key_share=True))
 
 
+async def hold_person(db: AsyncConnection, person_id: bytes) -> None:
+    """Makes those who add or remove factors of this person wait, and nobody else. To be called before a factor's row
+    is written: whoever removes it takes the person's row first, and the other way round the two could block each other.
+    """
+    await db.execute(select(people.c.id).where(people.c.id == person_id).with_for_update(read=True))
+
+
 async def _lock_kinds(db: AsyncConnection, person_id: bytes) -> list[str]:
     await lock_person(db, person_id)
     query = select(credentials.c.kind).where(credentials.c.person_id == person_id, _IS_FACTOR)

@@ -18,6 +18,7 @@ from identity.factors.registry import parse_label
 from identity.factors.totp import group_secret, otpauth_link
 from identity.factors.totp_store import PendingTotp, confirm_pending, find_pending, load_pending
 from identity.form_tokens import form_token, is_own_form
+from identity.refusal_events import record_refusal
 from identity.services import Services, origin_of
 from identity.signin.step_pages import refuse_step
 
@@ -64,6 +65,8 @@ class TotpPage:
         if isinstance(done, Response):
             return done
         if isinstance(done, str):
+            if done == "wrong":
+                await record_refusal(services, _failed_event(enrolling, request))
             return await self._form(request, enrolling, fault=done, label=form.get("label", ""))
         return await respond_enrolled(services, request, done)
 
@@ -85,7 +88,6 @@ class TotpPage:
                 db, services, person_id, pending, form["code"], label=label, now=now, origin=origin
             )
             if is_first is None:
-                await services.emitter.emit(db, _failed_event(enrolling, request), now=now)
                 return "wrong"
             return await settle_enrolment(
                 db, services, request, enrolling, "totp", is_first=is_first, now=now, origin=origin

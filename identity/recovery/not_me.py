@@ -6,15 +6,14 @@ from datetime import datetime
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit.catalogue import DEVICE_FORGOTTEN, MFA_REMOVED, RECOVERY_NOT_ME, EventType
+from audit.catalogue import DEVICE_FORGOTTEN, RECOVERY_NOT_ME, EventType
 from audit.record import Event, Origin
 from base.ids import PERSON, show_id
 from identity import links, passwords
 from identity.account.deletion import keep_person
-from identity.factors.backup_codes import delete_codes, find_set
-from identity.factors.registry import remove_factor
 from identity.links import Link
 from identity.mail.letter_values import Notice
+from identity.recovery.added_since import find_added, remove_added
 from identity.recovery.asking import RECOVER
 from identity.recovery.codes import KIND as CODE
 from identity.recovery.emails import KIND as VERIFY
@@ -56,18 +55,15 @@ async def end_all(
 async def _undo(
     db: AsyncConnection, services: Services, link: Link, person_id: bytes, *, now: datetime, origin: Origin
 ) -> None:
-    """Takes back what the notice told of, as far as the link knows it."""
+    """Takes back what the notice told of, as far as the link knows it, and every factor that was added since then."""
+    added = await find_added(db, person_id, link)
+    await remove_added(db, services, person_id, added, why=WHY, now=now, origin=origin)
     facts = {name: bytes.fromhex(str(value)) for name, value in link.payload.items() if name != "about"}
     match link.payload["about"]:
-        case Notice.FACTOR_ADDED if "credential" in facts:
-            await remove_factor(db, services, person_id, facts["credential"], why=WHY, now=now, origin=origin)
         case Notice.NEW_DEVICE if "device" in facts:
             await _revoke_device(db, services, person_id, facts["device"], now=now, origin=origin)
         case Notice.EMAIL_CHANGED if "email" in facts:
             await restore_primary(db, services, person_id, facts["email"].decode(), now=now, origin=origin)
-        case Notice.BACKUP_CODE_USED | Notice.FEW_BACKUP_CODES:
-            # Whoever used one may hold the whole sheet.
-            await _remove_codes(db, services, person_id, now=now, origin=origin)
         case Notice.DELETION_ASKED:
             actor = show_id(PERSON, person_id)
             await keep_person(db, services, person_id, now=now, actor=actor, origin=origin)
@@ -82,15 +78,6 @@ async def _revoke_device(
     revoked = theirs.values(revoked_at=now, version=devices.c.version + 1).returning(devices.c.id)
     if (await db.execute(revoked)).first() is not None:
         event = _event(DEVICE_FORGOTTEN, person_id, {"why": WHY}, origin, device_id=device_id)
-        await services.emitter.emit(db, event, now=now)
-
-
-async def _remove_codes(
-    db: AsyncConnection, services: Services, person_id: bytes, *, now: datetime, origin: Origin
-) -> None:
-    if await find_set(db, person_id) is not None:
-        await delete_codes(db, person_id)
-        event = _event(MFA_REMOVED, person_id, {"method": "backup_code", "why": WHY}, origin)
         await services.emitter.emit(db, event, now=now)
 
 

@@ -3,6 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
+from identity.recovery.added_since import find_added
 from identity.recovery.link_page import LinkDoor, go_to
 from identity.recovery.not_me import KIND, end_all
 from identity.services import Services, origin_of
@@ -20,6 +21,8 @@ class NotMePage:
         opened = await self._door.look(request)
         if isinstance(opened, Response):
             return opened
+        async with self._services.database.reading() as db:
+            added = await find_added(db, opened.person.id, opened.link)
         return self._services.pages.render(
             request,
             "recovery_not_me.html",
@@ -28,6 +31,7 @@ class NotMePage:
             form_token=self._door.token(opened.link),
             person=opened.person,
             about=str(opened.link.payload["about"]),
+            added=added,
         )
 
     async def submit(self, request: Request) -> Response:

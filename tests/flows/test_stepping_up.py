@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -358,3 +359,34 @@ async def test_beginning_sign_ins_without_end_is_refused(database_url: str, tmp_
         assert statuses == [303] * 10 + [429] * 2
         async with world.browser() as http:
             assert (await http.get("/signin")).headers["retry-after"]
+
+
+async def test_a_second_step_that_waits_for_a_password_change_finds_it_changed(world: World) -> None:
+    """S32, I2: the code arrives while the change is being committed."""
+    person = await world.person()
+    app = await give_app(world, person)
+    hashed = await world.services.hashes.hash("another quiet harbour 8")
+    async with world.browser() as http:
+        page = await to_second_step(world, http)
+        async with world.services.database.transaction() as db:
+            await set_password(db, world.services, person.id, hashed, why="changed", now=world.clock(), actor="cli")
+            waiting = asyncio.create_task(send_code(http, page, app.code(), remember="yes"))
+            await asyncio.sleep(0.2)
+        assert (await waiting).status == 400
+    assert await count_sessions(world) == 0
+    assert await world.events("device.remembered") == []
+
+
+async def test_sign_ins_side_by_side_do_not_pass_the_ceiling(database_url: str, tmp_path: Path) -> None:
+    """S32"""
+    async with open_world(database_url, tmp_path, session__most="1") as world:
+        await world.person()
+
+        async def sign_in() -> None:
+            async with world.browser() as http:
+                await to_second_step(world, http)
+
+        await asyncio.gather(*(sign_in() for _ in range(5)))
+        async with world.services.database.reading() as db:
+            alive = select(func.count()).select_from(sessions).where(sessions.c.ended_at.is_(None))
+            assert (await db.execute(alive)).scalar_one() == 1

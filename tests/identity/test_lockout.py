@@ -5,13 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from unittest.mock import patch
 
+import bcrypt
 import httpx2
 import pytest
+from sqlalchemy import select
 
 from audit.catalogue import Severity
 from identity import lockout
 from identity.accounts import find_person_by_login, set_person_state
+from identity.password_hashes import Verified
+from identity.passwords import find_hash, set_password
+from identity.tables import lockouts
 from identity.values import PersonState
 from tests.identity.forms import open_signin, send_signin, sign_in, words_of
 from tests.world import PASSWORD, World, open_world
@@ -98,6 +104,39 @@ async def test_parallel_right_passwords_all_get_in(world: World) -> None:
     answers = await asyncio.gather(*(_try(world) for _ in range(10)))
     assert [answer.status_code for answer in answers] == [303] * 10
     assert await world.events("login.refused") == []
+
+
+async def test_parallel_right_passwords_all_get_in_while_an_imported_hash_is_renewed(world: World) -> None:
+    """S21: the renewed hash is the same password's, so nobody is told that the page is out of date."""
+    person = await world.person()
+    imported = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
+    async with world.services.database.transaction() as db:
+        await set_password(db, world.services, person.id, imported, why="import", now=world.clock(), actor="cli")
+    answers = await asyncio.gather(*(_try(world) for _ in range(6)))
+    assert [answer.status_code for answer in answers] == [303] * 6
+    async with world.services.database.reading() as db:
+        assert (await db.execute(select(lockouts))).all() == []
+        assert (await find_hash(db, person.id) or "").startswith("$argon2id$")
+
+
+async def test_a_password_that_was_changed_meanwhile_lets_nobody_in(world: World) -> None:
+    """S32"""
+    person = await world.person()
+    async with world.browser() as browser:
+        hidden = await open_signin(browser)
+        verify = world.services.hashes.verify
+
+        async def slow(stored: str, password: str) -> Verified:
+            verified = await verify(stored, password)
+            new = await world.services.hashes.hash("another quiet harbour 8")
+            async with world.services.database.transaction() as db:
+                await set_password(db, world.services, person.id, new, why="reset", now=world.clock(), actor="cli")
+            return verified
+
+        with patch.object(world.services.hashes, "verify", slow):
+            answer = await send_signin(browser, hidden, "ada")
+    assert answer.status_code == 400
+    assert await world.events("login.succeeded") == []
 
 
 async def test_every_refusal_looks_the_same(world: World) -> None:
