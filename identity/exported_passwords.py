@@ -86,7 +86,7 @@ def _part(mapping: Mapping[str, object], name: str) -> Mapping[str, object]:
 def _load_json(text: str) -> object:
     try:
         return msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise Refused(FIELD, "must be valid JSON where it begins with {") from None
 
 

@@ -76,7 +76,7 @@ def _is_one_entry(head: bytes) -> bool:
         return False
     try:
         found = msgspec.json.decode(bare)
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return True
     return not isinstance(found.get("users"), list)
 

@@ -22,6 +22,7 @@ MAX_STORED_LENGTH = 512
 MAX_MEMORY_BYTES = 256 * 1024 * 1024
 _MAX_BCRYPT_COST = 15  # 2–4 s
 _MAX_PBKDF2_ROUNDS = 5_000_000  # Django 6 uses 1.2 million, OWASP asks for 1.3 million with SHA-1
+_PBKDF2_BLOCK_BYTES = {"sha1": 20, "sha256": 32, "sha512": 64}
 _MAX_SCRYPT_WORK = 1 << 23  # N·r·p; OWASP's strongest is 2**20
 _BCRYPT_READ_BYTES = 72  # bcrypt never read more; library version 5 raises where older ones cut in silence
 _DIGEST_BYTES = range(16, 129)  # shorter ones are found by chance, and an empty one fits every password
@@ -73,6 +74,12 @@ class Pbkdf2Hash:
         if not 1 <= self.rounds <= _MAX_PBKDF2_ROUNDS:
             raise UnreadableHash(f"the PBKDF2 hash asks for {self.rounds} rounds, beyond 1 to {_MAX_PBKDF2_ROUNDS}")
         _check_sizes(self.salt, self.expected)
+        # Each block of a longer digest costs all rounds again.
+        blocks = -(-len(self.expected) // _PBKDF2_BLOCK_BYTES[self.digest])
+        if self.rounds * blocks > _MAX_PBKDF2_ROUNDS:
+            raise UnreadableHash(
+                f"the PBKDF2 hash asks for {self.rounds} rounds {blocks} times, beyond {_MAX_PBKDF2_ROUNDS} in all"
+            )
 
     def as_text(self) -> str:
         """The form that is stored here."""

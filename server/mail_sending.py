@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
+from jinja2 import TemplateError
+
 from base.mail import Mail, Sender, SmtpAddress, build_message, parse_sender, parse_smtp_url
 from base.sealing import SealBroken
 from base.smtp import MailConnection, MailPutOff, MailRefused, MailUnreachable, connect
 from identity.mail import outbox
-from identity.mail.letters import LetterWriter
+from identity.mail.letter_values import Letter
+from identity.mail.letters import LetterWriter, Written
 from identity.mail.outbox import Claimed
 from identity.services import Services
 from server.settings import Settings
@@ -149,11 +152,7 @@ class MailSending:
         settings = self._services.settings
         if self._writer is None:
             self._writer = LetterWriter(service_name=settings.service_name, issuer=settings.issuer)
-        try:
-            letter = outbox.open_letter(self._services.sealer, claimed.id, claimed.sealed)
-        except SealBroken:
-            raise MailRefused("sealed under another master key") from None
-        written = self._writer.write(letter)
+        letter, written = self._write(claimed)
         mail = Mail(
             sender=server.sender,
             to=letter.to,
@@ -169,6 +168,21 @@ class MailSending:
             return letter.to, build_message(mail)
         except ValueError:
             raise MailRefused("recipient refused (malformed)") from None
+
+    def _write(self, claimed: Claimed) -> tuple[Letter, Written]:
+        """The letter and its words; raises MailRefused, so that one letter's fault holds up no other."""
+        settings = self._services.settings
+        if self._writer is None:
+            self._writer = LetterWriter(service_name=settings.service_name, issuer=settings.issuer)
+        try:
+            letter = outbox.open_letter(self._services.sealer, claimed.id, claimed.sealed)
+            return letter, self._writer.write(letter)
+        except SealBroken:
+            raise MailRefused("sealed under another master key") from None
+        except (LookupError, TypeError, ValueError, TemplateError):
+            # Its facts or its language are those of another version.
+            log.exception("a letter of the kind %s cannot be put into words", claimed.kind)
+            raise MailRefused("cannot be put into words") from None
 
     def _complain(self, reason: str) -> None:
         """Says it once, until a letter is taken: a server that is away for a night must not fill the log."""

@@ -38,6 +38,7 @@ SENTENCES: Mapping[str, str] = {
     "mfa.enrolled": "A way to sign in was added.",
     "mfa.renamed": "A way to sign in was renamed.",
     "mfa.removed": "A way to sign in was removed.",
+    "mfa.demanded": "You have to add a second factor, at the latest then.",
     "mfa.put_off": "You put off adding a second factor.",
     "mfa.counter_regressed": "A passkey may have been copied.",
     "mfa.code_mailed": "A code was sent to you by mail.",

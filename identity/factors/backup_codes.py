@@ -15,11 +15,11 @@ from audit.catalogue import BACKUP_CODE_USED, BACKUP_CODES_CONFIRMED, BACKUP_COD
 from audit.emit import Emitter
 from audit.record import Event, Origin
 from base.ids import PERSON, new_id, show_id
+from identity import lockout
 from identity.factors.registry import lock_person
 from identity.factors.typed import bare_text
 from identity.mail.letter_values import Notice
 from identity.mail.notices import notify
-from identity import lockout
 from identity.services import Services
 from identity.tables import backup_codes, credentials
 

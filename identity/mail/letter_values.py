@@ -12,7 +12,7 @@ LINKS = ("link", "unlock", "not_me")
 
 
 class LetterKind(StrEnum):
-    """Letters that somebody asked for."""
+    """Letters that somebody asked for, and one to an address that must not open the account any more."""
 
     INVITE = "invite"
     RECOVER = "recover"
@@ -21,6 +21,7 @@ class LetterKind(StrEnum):
     REGISTER = "register"
     ALREADY_REGISTERED = "already_registered"
     MAIL_CODE = "mail_code"
+    EMAIL_REMOVED = "email_removed"
 
 
 class Notice(StrEnum):
@@ -65,6 +66,7 @@ SHAPES: Mapping[str, Shape] = {
     LetterKind.RECOVER: Shape(_LINK, {**_NAME, "code": str}),
     LetterKind.RESET: Shape(_LINK, _NAME),
     LetterKind.MAIL_CODE: Shape({"code": str, "expires_at": datetime}, _NAME),
+    LetterKind.EMAIL_REMOVED: Shape({"at": datetime}, _NAME),
     Notice.NEW_DEVICE: _notice(),
     Notice.PASSWORD_CHANGED: _notice(),
     Notice.FACTOR_ADDED: _notice({"method": str}, {"label": str}),
@@ -72,7 +74,7 @@ SHAPES: Mapping[str, Shape] = {
     Notice.LOCKED: _notice({"unlock": str}, {"until": datetime}),
     Notice.BACKUP_CODE_USED: _notice({"left": int}),
     Notice.FEW_BACKUP_CODES: _notice({"left": int}),
-    Notice.EMAIL_CHANGED: _notice(known={"new_email": str}),
+    Notice.EMAIL_CHANGED: _notice(known={"new_email": str, "added": str, "removed": str}),
     Notice.DELETION_ASKED: _notice({"delete_at": datetime}),
     Notice.RESET_DONE: _notice(),
 }

@@ -98,7 +98,8 @@ class LetterWriter:
         draft = Draft()
         shared = {"service": self._service_name, "issuer": self._issuer}
         # What a template may ask for by name, told or not.
-        unknown = dict.fromkeys(("name", "browser", "address", "label", "code", "until", "new_email"))
+        names = ("name", "browser", "address", "label", "code", "until", "new_email", "added", "removed")
+        unknown = dict.fromkeys(names)
         facts = {name: _shown(value) for name, value in letter.facts.items()}
         words = self._words[letter.language]
         words.get_template(f"mail_{letter.kind}.txt").render(

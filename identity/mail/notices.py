@@ -2,6 +2,7 @@
 
 # ruff: noqa: S608 - statements are put together from constants of this file; values travel as parameters
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple, cast
@@ -23,8 +24,17 @@ from identity.services import Services
 MOST_AN_HOUR = 5
 # Whoever has got in must not be able to hide what they change behind letters of the same kind.
 _ALWAYS_TOLD = frozenset(
-    {Notice.PASSWORD_CHANGED, Notice.FACTOR_ADDED, Notice.FACTOR_REMOVED, Notice.EMAIL_CHANGED, Notice.RESET_DONE}
+    {
+        Notice.PASSWORD_CHANGED,
+        Notice.FACTOR_ADDED,
+        Notice.FACTOR_REMOVED,
+        Notice.EMAIL_CHANGED,
+        Notice.BACKUP_CODE_USED,
+        Notice.RESET_DONE,
+    }
 )
+# The sender of a request chooses what its browser is called: no address, and nothing that mail programs make one of.
+_PLAIN_LABEL = re.compile(r"[A-Za-z0-9 ]+", re.ASCII)
 _PLAIN_LETTER_TTL = timedelta(days=1)
 
 _SELECTED = """
@@ -71,9 +81,9 @@ async def notify(
     if not services.settings.has_mail:
         return
     reader = await _find_reader(db, person_id, to, notice, now=now)
-    if reader is None or (reader.told >= MOST_AN_HOUR and notice not in _ALWAYS_TOLD):
-        return
     about = about or {}
+    if reader is None or (reader.told >= MOST_AN_HOUR and not _is_always_told(notice, about)):
+        return
     told = {name: value for name, value in about.items() if not isinstance(value, bytes)}
     facts = {"at": now, **_whereabouts(origin), **told}
     undo = {name: value.hex() for name, value in about.items() if isinstance(value, bytes)}
@@ -93,6 +103,12 @@ async def notify(
         unlock = await make_link(db, "unlock", ttl=open_for, now=now, person_id=person_id)
         facts["unlock"] = f"{issuer}/unlock/{unlock}"
     await _promise(db, services, notice, reader, facts, person_id=person_id, expires_at=now + ttl, now=now)
+
+
+def _is_always_told(notice: Notice, about: Mapping[str, Fact | bytes]) -> bool:
+    """Whether a crowd of letters of the kind hides nothing. Backup codes hide nothing behind the sets before them: the
+    not-me link of any of those letters kills whichever set there is."""
+    return notice in _ALWAYS_TOLD and about.get("method") != "backup_codes"
 
 
 async def send_letter(
@@ -156,10 +172,11 @@ async def _find_reader(
 
 
 def _whereabouts(origin: Origin) -> dict[str, Fact]:
-    """The browser and the address that it was done from, as far as they are known."""
+    """The browser, empty where its name is no name, and the address that it was done from, as far as they are known."""
     facts: dict[str, Fact] = {}
     if origin.user_agent:
-        facts["browser"] = label_of(origin.user_agent)
+        label = label_of(origin.user_agent)
+        facts["browser"] = label if _PLAIN_LABEL.fullmatch(label) else ""
     if origin.address:
         facts["address"] = origin.address
     return facts

@@ -6,6 +6,7 @@ Whatever is true of the account, the same is written and answered (S22); only ev
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -58,6 +59,8 @@ async def ask_way_back(
         if asked.fault is not None:
             told.append(_refused_event(asked.person, asked.fault, origin))
         await services.emitter.emit_all(db, told, now=now)
+        if asked.person is not None and asked.fault is None:
+            await _end_older_codes(db, asked.person.id)
         await _keep_code(db, services, browser_digest, asked, code, now=now)
         if asked.person is not None and asked.address is not None and asked.fault is None:
             await _send(db, services, asked.person.id, asked.address, code, language=language, now=now)
@@ -97,11 +100,13 @@ async def _find_asked(services: Services, typed: str, *, now: datetime) -> Asked
     async with services.database.reading() as db:
         if key is not None:
             person = await find_person_by_login(db, key)
-    within = await may_send(services, RECOVER, person.id.hex() if person else name, now=now)
+    whose, window = person.id.hex() if person else name, services.settings.recovery_ttl
+    within = await may_send(services, RECOVER, whose, window=window, now=now)
     if person is None:
         return Asked(name, None, None, "unknown_account")
     address = mailbox_of(person)
-    fault = None if within else "too_many_letters"
+    # A letter that still opens the way back is enough; without one, strangers who ask must not keep it shut (S24).
+    fault = None if within or not await _has_way_back(services, person.id, now=now) else "too_many_letters"
     if person.state != "active":
         fault = "account_not_active"
     elif address is None:
@@ -109,10 +114,30 @@ async def _find_asked(services: Services, typed: str, *, now: datetime) -> Asked
     return Asked(name, person, address, fault)
 
 
+async def _has_way_back(services: Services, person_id: bytes, *, now: datetime) -> bool:
+    works = select(single_use.c.digest).where(
+        single_use.c.kind == RECOVER,
+        single_use.c.person_id == person_id,
+        single_use.c.used_at.is_(None),
+        single_use.c.expires_at > now,
+    )
+    async with services.database.reading() as db:
+        return (await db.execute(works)).first() is not None
+
+
 def mailbox_of(person: Person) -> str | None:
     """Where letters about the account itself go: the main address, if it is verified, else the oldest one that is."""
     verified = [email for email in person.emails if email.verified_at is not None]
     return next((email.address for email in sorted(verified, key=lambda email: not email.is_primary)), None)
+
+
+async def _end_older_codes(db: AsyncConnection, person_id: bytes) -> None:
+    """The codes of older letters are nobody's any more (S27).
+
+    Their rows stay: in those browsers wrong codes are counted as before, as for a name that nobody has (S22).
+    """
+    theirs = single_use.c.person_id == person_id, single_use.c.kind == CODE, single_use.c.used_at.is_(None)
+    await db.execute(update(single_use).where(*theirs).values(person_id=None))
 
 
 async def _keep_code(

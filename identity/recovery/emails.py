@@ -23,11 +23,13 @@ from identity.names import EmailAddress, InvalidName, normalise_email
 from identity.recovery.limits import may_send
 from identity.recovery.newest import make_newest_link, void_newest_link
 from identity.services import Services
-from identity.tables import emails, people
+from identity.tables import emails, people, single_use
 
 KIND = "verify"
 MOST_UNVERIFIED = 3
 MOST_ADDRESSES = 10
+# What letters carry to whoever reads them: they open the account, or a door before it.
+_MAILED = ("recover", "recover_code", "reset", "unlock")
 
 Verified = Literal["verified", "taken", "gone"]
 EmailRow = Row[tuple[object, ...]]
@@ -134,7 +136,8 @@ async def verify_email(
 ) -> Verified:
     """Marks the address as the person's own; "taken" where somebody else was first, which spends the link all the same.
 
-    Where the main address is not verified, this one becomes it: letters must reach somebody.
+    Where the main address is not verified, this one becomes it: letters must reach somebody. Whoever reads an address
+    that was verified before is told (S29).
     """
     rows = await _lock_emails(db, person_id)
     if await links.spend_link(db, KIND, link.digest, now=now) is None:
@@ -151,6 +154,10 @@ async def verify_email(
     main = next((other for other in rows if other.is_primary), None)
     if main is None or (main.verified_at is None and main.id != row.id):
         await _change_primary(db, services, person_id, main, row, now=now, origin=origin)
+    proven = [other for other in rows if other.verified_at is not None]
+    if proven:
+        reader = next((other for other in proven if other.is_primary), proven[0])
+        await _tell_changed(db, services, person_id, reader, {"added": row.address}, now=now, origin=origin)
     return "verified"
 
 
@@ -171,21 +178,47 @@ async def make_primary(
         return
     await _change_primary(db, services, person_id, old, row, now=now, origin=origin)
     if old is not None and old.verified_at is not None:
-        # In bytes: the link must know the address even when its row is gone.
-        about: dict[str, Fact | bytes] = {"email": str(old.address).encode(), "new_email": str(row.address)}
-        await notify(
-            db, services, person_id, Notice.EMAIL_CHANGED, now=now, origin=origin, about=about, to=str(old.address)
-        )  # fmt: skip
+        await _tell_changed(db, services, person_id, old, {"new_email": row.address}, now=now, origin=origin)
+
+
+async def _tell_changed(
+    db: AsyncConnection,
+    services: Services,
+    person_id: bytes,
+    reader: EmailRow,
+    told: Mapping[str, str],
+    *,
+    now: datetime,
+    origin: Origin,
+) -> None:
+    """A notice to one address, whose link makes that the main one again (S29)."""
+    # In bytes: the link must know the address even when its row is gone.
+    about: dict[str, Fact | bytes] = {"email": str(reader.address).encode(), **told}
+    await notify(
+        db, services, person_id, Notice.EMAIL_CHANGED, now=now, origin=origin, about=about, to=str(reader.address)
+    )  # fmt: skip
 
 
 async def remove_email(
     db: AsyncConnection, services: Services, person_id: bytes, address: str, *, now: datetime, origin: Origin
 ) -> None:
-    """Removes an address that is not the main one; raises Refused for that one, and for one that is not there."""
+    """Removes an address that is not the main one; raises Refused for that one, and for one that is not there.
+
+    The main address is told of one that was verified, and so is that one, by a letter that opens nothing (S29).
+    """
     row = _find(await _lock_emails(db, person_id), address)
     if row.is_primary:
         raise Refused("email", "is your main address; make another one that first")
     await _remove(db, services, person_id, row, why="removed", now=now, origin=origin)
+    if row.verified_at is None:
+        return
+    gone = str(row.address)
+    about = {"removed": gone}
+    await notify(db, services, person_id, Notice.EMAIL_CHANGED, now=now, origin=origin, about=about)
+    facts: dict[str, Fact] = {"at": now}
+    await send_letter(
+        db, services, LetterKind.EMAIL_REMOVED, to=gone, person_id=person_id, facts=facts, now=now
+    )  # fmt: skip
 
 
 async def restore_primary(
@@ -263,8 +296,7 @@ async def _change_primary(
 ) -> None:
     theirs = update(emails).where(emails.c.person_id == person_id)
     await db.execute(theirs.values(is_primary=emails.c.id == after.id))
-    # A way back that was mailed to the old address must not outlive it.
-    await links.void_links(db, "recover", person_id)
+    await _void_mailed(db, person_id)
     told = {"before": before.address if before else None, "after": after.address}
     await _emit(db, services, EMAIL_PRIMARY, person_id, told, now=now, origin=origin)
 
@@ -281,10 +313,23 @@ async def _remove(
 ) -> None:
     await db.execute(delete(emails).where(emails.c.id == row.id))
     await void_newest_link(db, services, KIND, bytes(row.id).hex())
-    await links.void_links(db, "recover", person_id)
+    await _void_mailed(db, person_id)
     await _emit(
         db, services, EMAIL_REMOVED, person_id, {"email": row.address}, data={"why": why}, now=now, origin=origin
     )  # fmt: skip
+
+
+async def _void_mailed(db: AsyncConnection, person_id: bytes) -> None:
+    """Nothing that was mailed to an address outlives it there; the next letter goes to the address of today.
+
+    But what undoes a change of addresses stays: else a thief could change them twice to be rid of it (S29).
+    """
+    for kind in _MAILED:
+        await links.void_links(db, kind, person_id)
+    theirs = single_use.c.kind == "not_me", single_use.c.person_id == person_id, single_use.c.used_at.is_(None)
+    found = (await db.execute(select(single_use.c.digest, single_use.c.payload).where(*theirs))).all()
+    void = [row.digest for row in found if row.payload["about"] != Notice.EMAIL_CHANGED or "email" not in row.payload]
+    await db.execute(delete(single_use).where(single_use.c.digest.in_(void), *theirs))
 
 
 async def _emit(

@@ -93,14 +93,18 @@ async def is_taken(db: AsyncConnection, address: EmailAddress) -> bool:
 
 
 async def make_invitation(db: AsyncConnection, services: Services, invitation: Invitation, *, now: datetime) -> str:
-    """The invitation's address, in place of an older one to the same mail address."""
+    """The invitation's address, in place of an older one to the same mail address.
+
+    One that somebody asked for by registering stands beside an administrator's: anybody may register any address.
+    """
     payload: dict[str, object] = msgspec.to_builtins(invitation)
     ttl = services.settings.invite_ttl
     if invitation.email is None:
         text = await links.make_link(db, KIND, ttl=ttl, now=now, payload=payload, beside_others=True)
     else:
         key = normalise_email(invitation.email).key
-        text = await make_newest_link(db, services, KIND, key, ttl=ttl, now=now, payload=payload)
+        about = f"registration {key}" if invitation.via == "registration" else key
+        text = await make_newest_link(db, services, KIND, about, ttl=ttl, now=now, payload=payload)
     return f"{services.settings.issuer}/invite/{text}"
 
 

@@ -6,18 +6,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from identity import links
-from identity.accounts import create_person
+from identity.accounts import create_person, find_person_by_login
 from identity.errors import Refused
+from identity.names import normalise_email, normalise_username
 from identity.password_hashes import HashPoolBusy
 from identity.person_values import NewPerson
 from identity.recovery.emails import verify_first_email
-from identity.recovery.invitations import KIND, Invitation, read_invitation
+from identity.recovery.invitations import KIND, Invitation, is_taken, read_invitation
 from identity.recovery.link_page import LinkDoor, Opened
 from identity.services import Services, origin_of
 from identity.setup_form import Fault, Faults, SetupForm, find_faults, parse_setup_form, say_faults
+from identity.signin.address_limits import find_wait
 from identity.signin.flow import Turn, respond
 from identity.signin.joining import sign_in_new
 from identity.signin.step_pages import wait_page
+
+TAKEN = "belongs to another account; choose a different one"
 
 
 class InvitePage:
@@ -40,12 +44,18 @@ class InvitePage:
         if isinstance(opened, Response):
             return opened
         services, invitation = self._services, read_invitation(opened.link)
+        wait_s = await find_wait(services, request.scope.get("ostiary.address"))
+        if wait_s is not None:
+            await self._door.refuse(request, "address_limit")
+            return wait_page(services, request, 429, wait_s, None)
         asked = parse_setup_form(opened.form)
         asked = replace(asked, email=invitation.email or asked.email)
         faults: Faults = await find_faults(services, asked, needed=_needed(invitation))
         if faults:
             return self._page(request, opened, asked, faults)
         try:
+            # Before the hash, which costs; whoever was faster meanwhile is noticed when the account is made.
+            await self._check_free(invitation, asked)
             password_hash = await services.hashes.hash(asked.password)
             turn = await self._join(request, opened, invitation, asked, password_hash)
         except HashPoolBusy as busy:
@@ -55,6 +65,14 @@ class InvitePage:
         if turn is None:
             return await self._door.refuse(request, "spent_meanwhile")
         return respond(services, request, turn)
+
+    async def _check_free(self, invitation: Invitation, asked: SetupForm) -> None:
+        """Raises Refused for a name that another account has, or an address that it has verified."""
+        async with self._services.database.reading() as db:
+            if asked.username and await find_person_by_login(db, normalise_username(asked.username)):
+                raise Refused("username", TAKEN)
+            if invitation.proves_address and await is_taken(db, normalise_email(asked.email)):
+                raise Refused("email", TAKEN)
 
     async def _join(
         self, request: Request, opened: Opened, invitation: Invitation, asked: SetupForm, password_hash: str

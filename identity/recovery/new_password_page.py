@@ -18,6 +18,7 @@ from identity.recovery.new_passwords import find_faults, replace_password
 from identity.recovery.password_links import is_stale
 from identity.services import Services, origin_of
 from identity.setup_form import Fault, say_faults
+from identity.signin.address_limits import find_wait
 from identity.signin.step_pages import wait_page
 
 
@@ -39,6 +40,10 @@ class NewPasswordPage:
         if isinstance(opened, Response):
             return opened
         services = self._services
+        wait_s = await find_wait(services, request.scope.get("ostiary.address"))
+        if wait_s is not None:
+            await self._door.refuse(request, "address_limit", opened.person.id)
+            return wait_page(services, request, 429, wait_s, None)
         faults = await find_faults(services, opened.person, opened.form)
         if faults:
             return self._page(request, opened, faults)

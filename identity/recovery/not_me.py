@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.catalogue import DEVICE_FORGOTTEN, RECOVERY_NOT_ME, EventType
@@ -23,10 +23,11 @@ from identity.recovery.new_passwords import end_everything
 from identity.recovery.password_links import make_password_link
 from identity.recovery.resets import KIND as RESET
 from identity.services import Services
-from identity.tables import devices
+from identity.tables import devices, single_use
 
 KIND = "not_me"
 WHY = "not_me"
+UNLOCK = "unlock"
 
 
 async def end_all(
@@ -44,20 +45,43 @@ async def end_all(
     actor = show_id(PERSON, person_id)
     await end_everything(db, services, person_id, why=WHY, now=now, origin=origin)
     await passwords.clear_password(db, services, person_id, why=WHY, now=now, actor=actor, origin=origin)
-    for kind in (RECOVER, CODE, RESET, VERIFY):
+    for kind in (RECOVER, CODE, RESET, VERIFY, UNLOCK):
         await links.void_links(db, kind, person_id)
-    await _undo(db, services, link, person_id, now=now, origin=origin)
+    await remove_added(db, services, person_id, await find_added(db, person_id, link), why=WHY, now=now, origin=origin)
+    # Whoever did this did what was told of afterwards: taken back the newest first, so that the oldest state wins.
+    for each in (*await _spend_later(db, person_id, link, now=now), link):
+        await _undo(db, services, each, person_id, now=now, origin=origin)
     event = _event(RECOVERY_NOT_ME, person_id, {"about": str(link.payload["about"])}, origin)
     await services.emitter.emit(db, event, now=now)
     return await make_password_link(db, RECOVER, person_id, ttl=services.settings.recovery_ttl, now=now)
 
 
+async def _spend_later(db: AsyncConnection, person_id: bytes, link: Link, *, now: datetime) -> list[Link]:
+    """The unused links of notices since this one's, newest first; they work no more.
+
+    Older ones go on to work: somebody who made another address the main one gets such a letter, too, and must not be
+    able to take away the owner's.
+    """
+    made_at = select(single_use.c.created_at).where(single_use.c.digest == link.digest).scalar_subquery()
+    later = (
+        update(single_use)
+        .where(
+            single_use.c.person_id == person_id,
+            single_use.c.kind == KIND,
+            single_use.c.used_at.is_(None),
+            single_use.c.created_at >= made_at,
+        )
+        .values(used_at=now)
+        .returning(single_use.c.digest, single_use.c.person_id, single_use.c.payload, single_use.c.created_at)
+    )
+    rows = sorted((await db.execute(later)).all(), key=lambda row: row.created_at, reverse=True)
+    return [Link(row.digest, row.person_id, row.payload) for row in rows]
+
+
 async def _undo(
     db: AsyncConnection, services: Services, link: Link, person_id: bytes, *, now: datetime, origin: Origin
 ) -> None:
-    """Takes back what the notice told of, as far as the link knows it, and every factor that was added since then."""
-    added = await find_added(db, person_id, link)
-    await remove_added(db, services, person_id, added, why=WHY, now=now, origin=origin)
+    """Takes back what a notice told of, as far as its link knows it."""
     facts = {name: bytes.fromhex(str(value)) for name, value in link.payload.items() if name != "about"}
     match link.payload["about"]:
         case Notice.NEW_DEVICE if "device" in facts:

@@ -43,14 +43,19 @@ class ResetPage:
         opened = await self._door.read(request)
         if isinstance(opened, Response):
             return opened
+        services = self._services
+        wait_s = await find_wait(services, request.scope.get("ostiary.address"))
+        if wait_s is not None:
+            await self._door.refuse(request, "address_limit", opened.person.id)
+            return wait_page(services, request, 429, wait_s, None)
         try:
             if opened.link.payload["password"]:
                 return await self._choose(request, opened)
             return await self._prove(request, opened, began)
         except HashPoolBusy as busy:
-            return wait_page(self._services, request, 503, busy.retry_after_s, None)
+            return wait_page(services, request, 503, busy.retry_after_s, None)
         except TurnstileBusy:
-            return wait_page(self._services, request, 503, 1, None)
+            return wait_page(services, request, 503, 1, None)
 
     async def _choose(self, request: Request, opened: Opened) -> Response:
         services = self._services
@@ -63,10 +68,6 @@ class ResetPage:
     async def _prove(self, request: Request, opened: Opened, began: float) -> Response:
         """The link alone takes no factor away: whoever found it must know the password, too, and has as few tries."""
         services = self._services
-        wait_s = await find_wait(services, request.scope.get("ostiary.address"))
-        if wait_s is not None:
-            await self._door.refuse(request, "address_limit", opened.person.id)
-            return wait_page(services, request, 429, wait_s, None)
         account = await find_account(services, request, _login_of(opened.person))
         async with self._turnstile.pass_through(account.counter):
             proven = await prove_password(

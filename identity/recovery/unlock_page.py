@@ -13,8 +13,11 @@ from base.cookies import set_cookie
 from base.ids import PERSON, show_id
 from identity import links, lockout
 from identity.devices import COOKIE_TTL, SeenDevice, see_device
+from identity.mail.letter_values import Notice
+from identity.mail.notices import notify
 from identity.recovery.link_page import LinkDoor, Opened, go_to, lock_active
 from identity.services import Services, origin_of
+from identity.unlocking import CODE_METHODS
 
 KIND = "unlock"
 
@@ -62,8 +65,14 @@ class UnlockPage:
                 return None
             told: list[Event] = []
             device = await see_device(db, services, person_id, request, told=told, now=now, origin=origin)
-            # Where this browser was known, its own counter was the closed one.
+            # Where this browser was known, one of its own counters was the closed one. Those of the person as a whole
+            # stay: they bound what is tried in all, through however many letters.
             await lockout.release(db, lockout.device_key(services.emitter, device.id))
+            for method in CODE_METHODS:
+                await lockout.release(db, lockout.code_key(services.emitter, method, person_id, device.id))
+            if device.is_new and not device.is_first:
+                about = {"device": device.id}
+                await notify(db, services, person_id, Notice.NEW_DEVICE, now=now, origin=origin, about=about)
             told.append(
                 Event(
                     type=LOCKOUT_PASSED,

@@ -1,4 +1,7 @@
-"""`/verify/{token}`: the reader of a mailbox says that the address is theirs."""
+"""`/verify/{token}`: the reader of a mailbox says that the address is theirs.
+
+The page says whose account it becomes part of: a letter that a stranger caused would make it part of the stranger's.
+"""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -6,6 +9,7 @@ from starlette.responses import Response
 from identity.recovery.emails import KIND, find_address, verify_email
 from identity.recovery.link_page import LinkDoor, Opened, go_to, lock_active
 from identity.services import Services, origin_of
+from identity.sessions import find_live
 
 
 class VerifyPage:
@@ -24,6 +28,7 @@ class VerifyPage:
             address = await find_address(db, opened.link)
         if address is None:
             return await self._door.refuse(request, "address_removed", opened.person.id)
+        session = await find_live(services, request)
         return services.pages.render(
             request,
             "recovery_verify.html",
@@ -31,6 +36,8 @@ class VerifyPage:
             action=f"/verify/{request.path_params['token']}",
             form_token=self._door.token(opened.link),
             address=address,
+            person=opened.person,
+            is_somebody_else=session is not None and session.person_id != opened.person.id,
         )
 
     async def submit(self, request: Request) -> Response:

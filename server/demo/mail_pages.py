@@ -1,9 +1,11 @@
 """The demo's letters: what a deployment without a mail server would have sent, for whoever tries it on this machine.
 
 Their links open accounts. So they are shown only where no mail server takes them, where the issuer is this machine
-itself, and to requests that were addressed to it: a foreign page whose own name points here gets nothing.
+itself, and to requests that were addressed to it and came from it: neither a foreign page whose own name points here
+nor another machine, to which the deployment listens as well, gets anything.
 """
 
+from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -73,10 +75,21 @@ class MailPages:
         return LetterWriter(service_name=settings.service_name, issuer=settings.issuer)
 
     def _is_for_us(self, request: Request) -> bool:
-        return self._host is not None and request.headers.get("host") == self._host
+        is_named = self._host is not None and request.headers.get("host") == self._host
+        return is_named and _is_this_machine(request.scope.get("ostiary.address"))
 
     def _not_found(self, request: Request) -> Response:
         return self._services.pages.error(request, 404, "Page not found", "There is nothing at this address.")
+
+
+def _is_this_machine(address: str | None) -> bool:
+    """Whether a request came from a loopback address; nobody knows where one without an address came from."""
+    try:
+        parsed = ip_address(address or "")
+    except ValueError:
+        return False
+    mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
+    return (mapped or parsed).is_loopback
 
 
 def mail_routes(services: Services, *, keeps_letters: bool) -> list[BaseRoute]:

@@ -33,12 +33,13 @@ class Site:
 async def open_site(
     databases: Databases, folder: Path, *, refusal_deadline: timedelta | None = None, **settings: str | None
 ) -> AsyncIterator[Site]:
-    """The application over a fresh SQLite database in `folder`, served on `localhost`; `settings` as in `open_world`."""
+    """The application over a fresh SQLite database in `folder`, on `localhost`; `settings` as in `open_world`."""
     with socket.socket() as listening, databases.sqlite(folder) as url:
         listening.bind(("127.0.0.1", 0))
         address = f"http://localhost:{listening.getsockname()[1]}"
-        opening = open_world(url, folder, issuer=address, refusal_deadline=refusal_deadline, **settings)
-        async with opening as world:
+        async with open_world(
+            url, folder, clock=None, policy=None, refusal_deadline=refusal_deadline, issuer=address, **settings
+        ) as world:
             config = uvicorn.Config(world.app.asgi, log_level="warning", lifespan="off")
             server = uvicorn.Server(config)
             serving = asyncio.create_task(server.serve(sockets=[listening]))

@@ -26,11 +26,14 @@ PAYLOADS = (
     "&lt;b&gt; &amp;amp; %3Cscript%3E",
 )
 
+# The sign-in page has one script of our own, for passkeys.
+FOREIGN = "script:not([src^='/static/passkey-']), img, base, style, form[action*=evil]"
+
 
 async def _check_is_text(page: Page, words: str) -> None:
     assert words in (await page.inner_text("body")).replace("\n", " ")
     assert await page.evaluate("window.broken") is None
-    assert await page.locator("script, img, base, style, form[action*=evil]").count() == 0
+    assert await page.locator(FOREIGN).count() == 0
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
@@ -67,5 +70,5 @@ async def test_parameters_that_end_on_an_error_page_are_text(site: Site, visit: 
     ):
         await visit.page.goto(site.url(path))
         assert await visit.page.evaluate("window.broken") is None, path
-        assert await visit.page.locator("script, img, base, style, form[action*=evil]").count() == 0, path
+        assert await visit.page.locator(FOREIGN).count() == 0, path
     visit.check_no_complaints()

@@ -20,6 +20,7 @@ COUNT_ASKED = """{
     };
 }"""
 
+
 @dataclass
 class Device:
     """The virtual authenticator of one page."""

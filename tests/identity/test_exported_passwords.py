@@ -135,3 +135,8 @@ NAMES = st.sampled_from(["secretData", "credentialData", "salt", "value", "algor
 def test_nothing_that_a_file_may_hold_raises_anything_else(given_hash: object) -> None:
     with pytest.raises(Refused):
         convert_hash(given_hash)
+
+
+def test_a_credential_nested_without_end_is_refused() -> None:
+    with pytest.raises(Refused, match="must be valid JSON"):
+        convert_hash('{"a":' * 60_000 + "1" + "}" * 60_000)

@@ -95,6 +95,17 @@ def test_a_line_without_end_costs_one_refusal_and_no_memory(head: bytes) -> None
     assert peak < 8 * MAX_LINE_BYTES
 
 
+@pytest.mark.parametrize("head", [b"", b'{"email":"a@b.com"}\n'])
+def test_a_line_nested_without_end_is_one_bad_line(head: bytes) -> None:
+    deep = b'{"a":' * 60_000 + b"1" + b"}" * 60_000
+    bad = 2 if head else 1
+    found = read(head + deep + b'\n{"email":"last@b.com"}\n')
+    assert found[-2:] == [
+        RefusedLine(bad, "line", "must be one JSON object, in UTF-8"),
+        Entry(bad + 1, {"email": "last@b.com"}),
+    ]
+
+
 @pytest.mark.parametrize(
     ("content", "field", "words"),
     [

@@ -110,6 +110,7 @@ def test_bcrypt_reads_72_bytes_as_it_always_did() -> None:
         (BCRYPT.replace("$04$", "$03$"), "bcrypt hash asks for cost 03"),
         (f"pbkdf2_sha256$900000000$salt${b64(pbkdf2('sha256'))}", "asks for 900000000 rounds"),
         (f"pbkdf2_sha256$0$salt${b64(pbkdf2('sha256'))}", "asks for 0 rounds"),
+        (f"$pbkdf2-sha1$i=1000000${b64(SALT)}${b64(bytes(128))}", "1000000 rounds 7 times"),
         (f"$scrypt$ln=40,r=8,p=1${b64(SALT)}${b64(scrypt())}", "too much"),
         (f"scrypt:1048576:8:1$salt${scrypt().hex()}", "too much"),
         (f"scrypt:1024:8:9999$salt${scrypt().hex()}", "too much"),

@@ -11,6 +11,7 @@ from babel.messages.pofile import read_po
 from jinja2.ext import babel_extract
 from sqlalchemy import select
 from starlette.routing import Router
+from starlette.types import Receive, Scope, Send
 
 import server.demo
 from audit.record import Origin
@@ -37,9 +38,14 @@ async def local(database_url: str, tmp_path: Path) -> AsyncIterator[World]:
         yield replace(world, services=replace(world.services, settings=settings))
 
 
-def reader(world: World, *, keeps_letters: bool = True) -> httpx2.AsyncClient:
+def reader(world: World, *, keeps_letters: bool = True, address: str | None = "127.0.0.1") -> httpx2.AsyncClient:
+    """A browser at this address, as the edge tells it."""
     app = Router(mail_routes(world.services, keeps_letters=keeps_letters))
-    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=ISSUER)
+
+    async def told(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, "ostiary.address": address}, receive, send)
+
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(told), base_url=ISSUER)
 
 
 async def tell(world: World) -> None:
@@ -104,6 +110,21 @@ async def test_nobody_elsewhere_reads_letters(local: World, world: World) -> Non
     async with reader(world) as browser:
         for host in ("localhost:3201", "id.example.com"):
             assert (await browser.get("/demo/mail", headers={"host": host})).status_code == 404, host
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [("::1", 200), ("::ffff:127.0.0.1", 200), ("127.8.9.1", 200), ("192.0.2.1", 404), ("10.0.0.2", 404), (None, 404)],
+)
+async def test_another_machine_reads_no_letters_whatever_it_asks_for(
+    local: World, address: str | None, status: int
+) -> None:
+    """S27: where the deployment listens to others, anybody may name this machine as the host."""
+    await tell(local)
+    [letter] = await letters(local)
+    async with reader(local, address=address) as browser:
+        for path in ("/demo/mail", f"/demo/mail/let_{letter.id.hex()}"):
+            assert (await browser.get(path)).status_code == status, path
 
 
 async def test_a_letter_that_a_mail_server_took_is_not_listed(local: World) -> None:

@@ -17,7 +17,7 @@ from base.errors import StorageUnavailable
 from base.mail import Sender, SmtpAddress
 from base.tables import outbox
 from identity.mail import outbox as letters_out
-from identity.mail.letter_values import Fact, LetterKind, Notice
+from identity.mail.letter_values import Fact, Letter, LetterKind, Notice
 from identity.mail.notices import notify, send_letter
 from server.mail_sending import MailSending, MailServer, find_server, make_sending
 from server.settings import Settings, load_settings
@@ -288,6 +288,24 @@ async def test_a_letter_under_a_lost_master_key_is_given_up(mail_world: World) -
         assert server.arrived == []
     [told] = await failures(mail_world)
     assert told == {"kind": "verify", "tries": 1, "reason": "sealed under another master key"}
+
+
+async def test_a_letter_without_words_is_given_up_and_holds_up_no_other(
+    mail_world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """F14, F12: such as one in a language that this version does not have."""
+    now, services = mail_world.clock(), mail_world.services
+    letter = Letter(LetterKind.ALREADY_REGISTERED, "ada@example.com", "xx", {"link": f"{ISSUER}/signin"})
+    async with services.database.transaction() as db:
+        day = now + timedelta(days=1)
+        await letters_out.promise(db, services, letter, person_id=None, expires_at=day, now=now)
+    await ask(mail_world, "grace@example.com")
+    async with SmtpServer().running() as server:
+        await MailSending(services, to(server)).send_due()
+        assert [arrived.to for arrived in server.arrived] == ["grace@example.com"]
+    [told] = await failures(mail_world)
+    assert told == {"kind": "already_registered", "tries": 1, "reason": "cannot be put into words"}
+    assert "ada@example.com" not in caplog.text
 
 
 async def test_a_slow_server_holds_up_nobody_but_itself(mail_world: World) -> None:

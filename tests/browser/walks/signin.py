@@ -136,7 +136,9 @@ async def for_application(walk: Walk) -> None:
     await walk.visit.context.route(f"{CALLBACK}**", _answer_nothing)
     own = await walk.world.client(name="Holidays")
     async with walk.page.expect_request(CALLBACK):
-        await walk.page.goto(walk.site.url(walk.world.authorize_url(own, response_mode="form_post")), wait_until="commit")
+        await walk.page.goto(
+            walk.site.url(walk.world.authorize_url(own, response_mode="form_post")), wait_until="commit"
+        )
     await walk.see("back-to-application")
     await walk.open("/oauth/logout")
     await walk.see("signout")

@@ -5,9 +5,14 @@ Why each is as it is: docs/decisions/0010.
 
 from __future__ import annotations
 
+import asyncio
+from typing import cast
+
 import pytest
 
+from identity import lockout
 from identity.factors import passkey_step
+from identity.factors.registry import lock_person, remove_factor
 from tests.forms_browser import FormsBrowser
 from tests.identity.factors.passkey_authenticator import BE, UP, UV, Authenticator
 from tests.identity.factors.passkey_ceremonies import (
@@ -87,6 +92,24 @@ async def test_a_pending_second_step_dies_with_the_lockout(world: World) -> None
         browser = FormsBrowser(attacker, ISSUER)
         for _ in range(world.services.settings.lockout_failures):
             await browser.sign_in(await browser.open("/signin"), "ada", "a wrong password")
+        assert (await use_passkey(pending, page, key)).url == f"{ISSUER}/"
+    assert await world.events("mfa.succeeded") == []
+    [event] = await world.events("login.succeeded")
+    assert isinstance(event["data"], dict)
+    assert event["data"]["methods"] == ["passkey"]
+
+
+async def test_a_lockout_during_the_second_step_refuses_it(world: World) -> None:
+    """S23: the door was closed after the step was asked for, and the sign-in begins anew."""
+    person = await world.person()
+    key = await give_passkey(world, person)
+    services = world.services
+    async with world.browser() as pending:
+        page = await to_second_step(world, pending)
+        door, limit = lockout.person_key(services.emitter, person.id), services.settings.lockout_failures
+        for _ in range(limit):
+            duration = services.settings.lockout_duration
+            await lockout.reserve(services.database, door, limit=limit, duration=duration, now=world.clock())
         refused = await use_passkey(pending, page, key)
         assert refused.status == 403
         [event] = await world.events("mfa.refused")
@@ -133,3 +156,22 @@ async def test_the_limit_of_an_address_holds_for_passkeys(world: World) -> None:
         refused = await send_answer(http, page, "{}")
         assert refused.status == 429
         assert "retry-after" in refused.response.headers
+
+
+async def test_a_sign_in_by_a_passkey_that_is_being_removed_waits_and_is_refused(world: World) -> None:
+    """I2: both take the person's row before the passkey's; the other way round they would block each other."""
+    person = await world.person()
+    key = await give_passkey(world, person)
+    [row] = await stored_passkeys(world)
+    async with world.browser() as http:
+        begun = await begin(http)
+        async with world.services.database.transaction() as db:
+            await lock_person(db, person.id)
+            waiting = asyncio.create_task(send_answer(http, begun.page, key.get(begun.options)))
+            await asyncio.sleep(0.3)
+            removed = await remove_factor(
+                db, world.services, person.id, cast(bytes, row["id"]), why="by_person", now=world.clock()
+            )
+        assert removed
+        assert (await waiting).status == 403
+    assert await stored_passkeys(world) == []

@@ -99,6 +99,21 @@ async def test_a_notice_says_when_and_from_where(mail_world: World) -> None:
     assert "UTC" in letter.text
 
 
+@pytest.mark.parametrize(
+    "user_agent",
+    ["evil.example/1.0 CFNetwork/808.1 Darwin/16", "Mozilla/5.0 (compatible; http://evil.example/verify-now-bot/1.0)"],
+)
+async def test_a_browser_puts_no_address_into_a_letter(mail_world: World, user_agent: str) -> None:
+    """S46: whoever sends a request chooses what its browser is called, and a mail program makes links of names."""
+    person = await mail_world.person()
+    origin = Origin(user_agent=user_agent)
+    async with mail_world.services.database.transaction() as db:
+        await notify(db, mail_world.services, person.id, Notice.NEW_DEVICE, now=mail_world.clock(), origin=origin)
+    letter = await one_letter(mail_world, "new_device")
+    assert "Browser: Unknown browser" in letter.text
+    assert "evil" not in letter.text + letter.html
+
+
 async def test_the_old_address_hears_that_it_is_the_old_one(mail_world: World) -> None:
     """S29"""
     person = await mail_world.person()
@@ -198,10 +213,12 @@ async def test_a_flood_of_notices_ends_but_never_hides_a_change(mail_world: Worl
     for _ in range(8):
         await tell(mail_world, person, Notice.NEW_DEVICE)
         await tell(mail_world, person, Notice.PASSWORD_CHANGED)
+        await tell(mail_world, person, Notice.BACKUP_CODE_USED)
     await tell(mail_world, other, Notice.NEW_DEVICE)
     told = [(letter.to, letter.kind) for letter in await letters(mail_world)]
     assert told.count(("ada@example.com", "new_device")) == 5
     assert told.count(("ada@example.com", "password_changed")) == 8
+    assert told.count(("ada@example.com", "backup_code_used")) == 8, "S26: each use"
     assert told.count(("grace@example.com", "new_device")) == 1
     mail_world.clock.move(minutes=61)
     await tell(mail_world, person, Notice.NEW_DEVICE)

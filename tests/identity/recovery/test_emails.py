@@ -61,8 +61,11 @@ async def test_an_address_is_verified_by_the_letters_link_and_then_may_become_th
         assert (await browser.get(path)).status_code == 404
     await change(world, make_primary, person, "ada.b@example.org")
     assert await shown(world, person) == [("ada@example.com", False, True), ("Ada.B@example.org", True, True)]
-    notice = await one_letter(world, "email_changed")
-    assert notice.to == "ada@example.com"
+    added, notice = await letters(world, "email_changed")
+    assert [letter.to for letter in (added, notice)] == ["ada@example.com"] * 2
+    assert "has one more mail address" in added.text
+    assert "New address: Ada.B@example.org" in added.text
+    assert "has a new mail address; letters no longer come here" in " ".join(notice.text.split())
     assert "/not-me/" in notice.link("not_me")
     for name in ("admin.email_added", "admin.email_verified", "admin.email_primary"):
         assert len(await world.events(name)) == 1, name
@@ -151,6 +154,21 @@ async def test_an_account_cannot_fill_a_strangers_mailbox(world: World) -> None:
     with pytest.raises(Refused, match="try again in an hour"):
         await change(world, add_email, person, "stranger@example.org")
     assert len(await letters(world, "verify")) == 5
+
+
+async def test_the_page_says_whose_account_the_address_becomes_part_of(world: World) -> None:
+    """S29: a letter that a stranger caused would make the reader's address part of the stranger's account."""
+    ada, grace = await world.person(), await world.person("grace")
+    await change(world, add_email, ada, "reader@example.net")
+    path = await link_path(world, "verify")
+    async with world.browser() as hers, world.browser() as others:
+        await world.sign_in(hers, ada)
+        await world.sign_in(others, grace)
+        own, foreign = words_of(await hers.get(path)), words_of(await others.get(path))
+    for page in (own, foreign):
+        assert "Ada Byron ada" in page
+    assert "Somebody else is signed in here" in foreign
+    assert "Somebody else" not in own
 
 
 async def test_foreign_forms_and_accounts_that_are_not_active_verify_nothing(world: World) -> None:

@@ -275,6 +275,47 @@ async def test_registering_is_limited_by_mailbox_and_by_address(database_url: st
         assert (await browser_get_status(world, await link_path(world, "register"))) == 200
 
 
+async def test_a_stranger_who_registers_the_address_ends_no_invitation(database_url: str, tmp_path: object) -> None:
+    """S22: anybody may register any address; an administrator's invitation is worth more."""
+    async with open_world(database_url, tmp_path, registration__open="true") as world:  # type: ignore[arg-type]
+        paths = [await invited(world, is_admin=True), await invited(world, "other@example.com", mail=False)]
+        async with world.browser() as stranger:
+            for email in ("grace@example.com", "other@example.com"):
+                await register(stranger, email)
+        first = await link_path(world, "register")
+        async with world.browser() as stranger:
+            await register(stranger, "other@example.com")
+        assert [await browser_get_status(world, path) for path in paths] == [200, 200]
+        assert await browser_get_status(world, first) == 404, "a newer registration ends the older one"
+
+
+async def test_a_link_is_no_way_to_try_names_or_to_cost_hashes(
+    database_url: str, tmp_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S23: addresses have their share here, too, and a taken name is refused before anything is hashed."""
+    async with open_world(database_url, tmp_path, rate__per_address="3") as world:  # type: ignore[arg-type]
+        await world.person()
+        path, hashed = await invited(world), []
+
+        async def count(password: str) -> str:
+            hashed.append(password)
+            return await make(password)
+
+        make = world.services.hashes.hash
+        monkeypatch.setattr(world.services.hashes, "hash", count)
+        async with world.browser() as browser:
+            hidden = hidden_fields(await browser.get(path))
+            taken = [await post(browser, path, hidden, **{**GOOD, "username": "ada"}) for _ in range(4)]
+            assert [page.status_code for page in taken] == [400, 400, 400, 429]
+            assert "Username: belongs to another account" in words_of(taken[0])
+            assert hashed == []
+            assert int(taken[3].headers["retry-after"]) > 0
+        async with world.browser(address="203.0.113.9") as elsewhere:
+            assert (await send(elsewhere, path, **GOOD)).status_code == 303
+        refused = [event["data"] for event in await world.events("admin.link_refused")]
+        assert {"kind": "invite", "reason": "address_limit"} in refused
+
+
 async def browser_get_status(world: World, path: str) -> int:
     """What a fresh browser is answered."""
     async with world.browser() as browser:

@@ -7,10 +7,14 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import select
 
+from audit.record import Origin
+from identity import lockout
 from identity.accounts import set_person_state
+from identity.mail.letter_values import Notice
+from identity.mail.notices import notify
 from identity.tables import devices, sessions
 from tests.identity.forms import hidden_fields, sign_in, words_of
-from tests.identity.mail.letters_read import one_letter
+from tests.identity.mail.letters_read import letters, one_letter
 from tests.identity.recovery.steps import link_path, path_of, post, send
 from tests.world import World
 
@@ -62,6 +66,52 @@ async def test_the_link_opens_the_persons_own_browser_where_that_was_closed(worl
         assert (await sign_in(mine)).status_code == 303
     async with world.services.database.reading() as db:
         assert len((await db.execute(select(devices.c.id))).all()) == 1
+
+
+async def test_the_link_gives_the_persons_own_browser_fresh_tries_for_codes(world: World) -> None:
+    """S24: the counters of this browser alone; those of the person as a whole stay (S23)."""
+    person = await world.person()
+    async with world.browser() as mine, world.browser(address="203.0.113.9") as stranger:
+        assert (await sign_in(mine)).status_code == 303
+        async with world.services.database.reading() as db:
+            device_id = (await db.execute(select(devices.c.id))).scalar_one()
+        keys = [
+            lockout.code_key(world.services.emitter, method, person.id, whose)
+            for method in ("totp", "backup_code", "mail_code")
+            for whose in (device_id, None)
+        ]
+        keys.append(lockout.all_codes_key(world.services.emitter, "totp", person.id))
+        for key in keys:
+            await close(world, key)
+        async with world.services.database.transaction() as db:
+            await notify(db, world.services, person.id, Notice.LOCKED, now=world.clock(), origin=Origin())
+        path = await link_path(world, "locked", "unlock")
+        assert "wrong passwords or codes" in words_of(await stranger.get(path))
+        await send(mine, path)
+    now, database = world.clock(), world.services.database
+    closed = [await lockout.is_closed(database, key, now=now) for key in keys]
+    assert closed == [False, True] * 3 + [True]
+
+
+async def close(world: World, key: bytes) -> None:
+    """One failure too many."""
+    duration = world.services.settings.lockout_duration
+    assert await lockout.reserve(world.services.database, key, limit=1, duration=duration, now=world.clock())
+
+
+async def test_a_browser_that_the_link_makes_known_is_told_of(world: World) -> None:
+    """S29: else whoever reads the mailbox could make a browser known unheard."""
+    person = await world.person()
+    async with world.browser() as mine, world.browser(address="203.0.113.9") as other:
+        await world.sign_in(mine, person)
+        await lock(world)
+        await send(other, await link_path(world, "locked", "unlock"))
+        letter = await one_letter(world, "new_device")
+        assert "Address: 203.0.113.9" in letter.text
+        assert (await sign_in(other)).status_code == 303
+        assert len(await letters(world, "new_device")) == 1
+        assert (await send(mine, path_of(letter.link("not_me")))).status_code == 303
+    assert len(await world.events("device.forgotten")) == 1
 
 
 async def test_it_works_once_and_a_get_does_nothing(world: World) -> None:
