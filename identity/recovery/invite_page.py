@@ -61,10 +61,21 @@ class InvitePage:
         except HashPoolBusy as busy:
             return wait_page(services, request, 503, busy.retry_after_s, None)
         except Refused as refused:
-            return self._page(request, opened, asked, {refused.field: [Fault(refused.message)]})
+            return await self._say_refused(request, opened, asked, refused)
         if turn is None:
             return await self._door.refuse(request, "spent_meanwhile")
         return respond(services, request, turn)
+
+    async def _say_refused(
+        self, request: Request, opened: Opened, asked: SetupForm, refused: Refused
+    ) -> Response:  # fmt: skip
+        """The form with its fault, unless the name is taken by the account that this very link made a moment ago."""
+        services = self._services
+        async with services.database.reading() as db:
+            still = await links.find_link(db, KIND, request.path_params["token"], now=services.clock())
+        if still is None:
+            return await self._door.refuse(request, "spent_meanwhile")
+        return self._page(request, opened, asked, {refused.field: [Fault(refused.message)]})
 
     async def _check_free(self, invitation: Invitation, asked: SetupForm) -> None:
         """Raises Refused for a name that another account has, or an address that it has verified."""
