@@ -222,6 +222,8 @@ class Actors:
         elif what == "code":
             await self.recovery_code(number)
         else:
+            if what == "reset" and pick == 0:
+                await self.desk.reset(who, frozenset({"password"}))
             await self.link(number, pick, what, new)
 
     async def ask_recovery(self, number: int, who: str) -> None:

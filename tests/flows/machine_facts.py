@@ -299,6 +299,12 @@ class Facts:
         self.end_sessions(owner, why)
         self.end_flows(owner)
 
+    def follow_device(self, old: str, new: str) -> None:
+        """Whoever was known in a browser by one cookie is known there by the new one alone."""
+        self.remembered = {(new if key[0] == old else key[0], key[1]): at for key, at in self.remembered.items()}
+        self.known = {(new if device == old else device, login) for device, login in self.known}
+        self.failures = {(key[0], new if key[1] == old else key[1]): found for key, found in self.failures.items()}
+
     def door(self, owner: Human, device: str | None) -> Failures:
         """Where wrong passwords of this person are counted in a browser: apart, where they signed in before."""
         is_known = device is not None and (device, owner.login) in self.known

@@ -53,6 +53,9 @@ class Observer:
             live.seen = seen.ended
         if seen.method == "POST":
             await self._take_post(seen)
+            old, new = seen.before.get("device"), seen.given.get("device")
+            if old and new:
+                self.facts.follow_device(old, new)
         else:
             assert not seen.given.get("session"), f"a session by a GET: {seen}"
         flow = self.facts.flows.get(seen.before.get("flow", ""))
