@@ -118,6 +118,9 @@ def start_processes(
         "OSTIARY_TLS_KEY": str(key_path),
         "OSTIARY_TRUSTED_PROXIES": "127.0.0.1/32",
         "OSTIARY_DEMO": "off",
+        # Every test comes from one address.
+        "OSTIARY_RATE__PER_ADDRESS": "10000",
+        "OSTIARY_RATE__PER_NETWORK": "10000",
         # Letters are promised and wait: nothing listens there.
         "OSTIARY_SMTP_URL": "smtp://127.0.0.1:9",
         "OSTIARY_MAIL__SENDER": "no-reply@id.example.com",

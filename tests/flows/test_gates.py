@@ -38,7 +38,7 @@ MATRIX = {
     "recovery link": (OPEN, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED),
     "reset link": (OPEN, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED),
     # As the setup link, it makes an account of its own.
-    "invite link": (OPEN, OPEN, OPEN, OPEN, OPEN, OPEN, OPEN, CLOSED),
+    "invite link": (OPEN, OPEN, OPEN, OPEN, OPEN, OPEN, CLOSED, CLOSED),
 }
 CELLS = [(way, gate, MATRIX[way][column]) for way in MATRIX for column, gate in enumerate(GATES)]
 
