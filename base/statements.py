@@ -4,7 +4,7 @@ Each kind is written twice. SQLite runs it one row at a time. PostgreSQL runs it
 `input`, a relation of the parameters with the number `n` of the caller; its rows start with that `n`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary, SmallInteger, Table
@@ -47,6 +47,12 @@ class Insert:
     columns: tuple[str, ...]
     sqlite: str
     postgres: str
+
+    def row(self, values: Mapping[str, Value]) -> Row:
+        """The row with these values by column name; columns that are not named stay empty. KeyError for others."""
+        if not values.keys() <= set(self.columns):
+            raise KeyError(*(values.keys() - set(self.columns)))
+        return tuple(values.get(column) for column in self.columns)
 
 
 def insert_into(table: Table, *, leave_out: Sequence[str] = ()) -> Insert:

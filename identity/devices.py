@@ -116,7 +116,7 @@ async def _add(
         "last_seen_at": to_micros(now),
         "version": 1,
     }
-    await store(db, _STORE, [tuple(values.get(column) for column in _STORE.columns)])
+    await store(db, _STORE, [_STORE.row(values)])
     actor = show_id(PERSON, person_id)
     told.append(
         Event(

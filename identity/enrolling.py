@@ -46,4 +46,4 @@ async def find_enrolling(
         return RedirectResponse("/signin", 303)
     if not is_fresh(services, session, now):
         return await ask_again(services, request, _DESTINATIONS[method], within=lock_in)
-    return Enrolling(session.standing, session.id, None, session)
+    return Enrolling(session.standing, session.cookie_digest, None, session)

@@ -52,7 +52,7 @@ async def make_link(
         "created_at": to_micros(now),
         "expires_at": to_micros(now + ttl),
     }
-    await store(db, _STORE, [tuple(values.get(column) for column in _STORE.columns)])
+    await store(db, _STORE, [_STORE.row(values)])
     return text
 
 

@@ -95,6 +95,7 @@ async def find_live(services: Services, request: Request) -> LiveSession | None:
         device_id,
         standing,
         bool(keep),
+        cookie_digest,
     )
 
 
@@ -139,7 +140,7 @@ async def start_session(
         "created_at": to_micros(now),
         **limits,
     }
-    await store(db, _STORE_SESSION, [tuple(values.get(column) for column in _STORE_SESSION.columns)])
+    await store(db, _STORE_SESSION, [_STORE_SESSION.row(values)])
     await _store_proofs(db, session_id, proofs, now)
     actor = show_id(PERSON, person_id)
     told.append(
@@ -153,7 +154,9 @@ async def start_session(
             origin=origin,
         )
     )
-    session = LiveSession(session_id, person_id, standing.sub, now, tuple(proofs), device_id, standing, keep)
+    session = LiveSession(
+        session_id, person_id, standing.sub, now, tuple(proofs), device_id, standing, keep, digest(cookie)
+    )
     return OpenedSession(session, cookie)
 
 
@@ -189,7 +192,10 @@ async def renew_session(
     await _store_proofs(db, session.id, proofs, now)
     kept = tuple(proofs) if anew else (*session.proofs, *proofs)
     auth_time = now if anew else session.auth_time
-    return OpenedSession(replace(session, auth_time=auth_time, proofs=kept, device_id=device_id), cookie)
+    renewed_session = replace(
+        session, auth_time=auth_time, proofs=kept, device_id=device_id, cookie_digest=digest(cookie)
+    )
+    return OpenedSession(renewed_session, cookie)
 
 
 def _limits(services: Services, now: datetime, *, keep: bool) -> dict[str, datetime]:

@@ -73,7 +73,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class LiveSession:
-    """A session that is alive now: not ended, not idle too long, its person active."""
+    """A session that is alive now: not ended, not idle too long, its person active.
+
+    `cookie_digest` is new after every proof: what forms are bound to (S17).
+    """
 
     id: bytes
     person_id: bytes
@@ -83,6 +86,7 @@ class LiveSession:
     device_id: bytes | None = None
     standing: Standing | None = None
     keep: bool = False
+    cookie_digest: bytes = b""
 
     @property
     def methods(self) -> frozenset[str]:

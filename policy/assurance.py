@@ -13,8 +13,10 @@ PHR = "phr"
 KNOWN_ACR = (AAL1, AAL2, AAL3, PHR)
 
 PASSKEYS = frozenset({"passkey", "passkey_bound", "passkey_attested"})
+# What a person adds to be asked for; who has one has a second factor.
+STRONG = PASSKEYS | {"totp"}
 # Proofs that make two factors of a password. A mailed code is none (§3.1.3.1), nor is a browser that was remembered.
-SECOND_FACTORS = frozenset({"totp", "backup_code"}) | PASSKEYS
+SECOND_FACTORS = STRONG | {"backup_code"}
 
 
 def met_by(methods: frozenset[str]) -> frozenset[str]:

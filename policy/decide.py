@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from policy.assurance import AAL1, AAL2, AAL3, KNOWN_ACR, PASSKEYS, PHR, met_by
+from policy.assurance import AAL1, AAL2, AAL3, KNOWN_ACR, PHR, STRONG, met_by
 from policy.values import Decision, Effect, Obligation, SigninFacts, SigninRules
 
 # What a person can enrol by themselves.
 ENROLABLE = ("passkey", "totp")
-_STRONG = PASSKEYS | {"totp"}
 _HARDNESS = {AAL1: 1, AAL2: 2, PHR: 3, AAL3: 4}
 # The order in which proofs are asked for.
 _ORDER = ("passkey_attested", "passkey_bound", "passkey", "totp", "backup_code", "mail_code")
@@ -52,7 +51,7 @@ def demands(facts: SigninFacts, rules: SigninRules) -> tuple[Demand, ...]:
         found.append(Demand(asked, "asked_acr"))
     if rules.mfa_required:
         found.append(Demand((AAL2,), "mfa_required", is_soft=True))
-    elif facts.factors & _STRONG:
+    elif facts.factors & STRONG:
         found.append(Demand((AAL2,), "has_second_factor", is_soft=True))
     return tuple(sorted(found, key=lambda demand: min(map(_hardness, demand.classes)), reverse=True))
 
@@ -75,7 +74,7 @@ def settle(wanted: Sequence[Demand], facts: SigninFacts, rules: SigninRules) -> 
         enrolable = tuple(method for method in ENROLABLE if _helps(demand, method, facts, rules))
         if not enrolable:
             return Decision(Effect.DENY, reasons=("unmet_acr",))
-        if facts.factors & _STRONG and (provable := _provable(_BEFORE_ENROLLING, facts, rules)):
+        if facts.factors & STRONG and (provable := _provable(_BEFORE_ENROLLING, facts, rules)):
             return Decision(Effect.ALLOW, (Obligation("prove", provable),), (_BEFORE_ENROLLING.reason,))
         kind: Literal["offer", "enrol"] = "offer" if demand.is_soft and not facts.is_overdue else "enrol"
         return Decision(Effect.ALLOW, (Obligation(kind, enrolable),), (demand.reason,))

@@ -8,12 +8,10 @@ from starlette.responses import RedirectResponse, Response
 
 from audit.catalogue import FORM_REFUSED
 from audit.record import Event, Origin
-from base.cookies import read_cookie
 from base.dates import Reader, reader_of
 from base.forms import Form, FormRefused
 from base.ids import PERSON, show_id
 from base.request import read_form
-from base.secret_values import COOKIE, find_digest
 from identity.accounts import find_person
 from identity.form_tokens import form_token, is_own_form
 from identity.person_values import Person
@@ -26,13 +24,12 @@ from identity.values import LiveSession, Standing
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A signed-in person at one of their pages. `binding` is what the page's forms are bound to."""
+    """A signed-in person at one of their pages."""
 
     request: Request
     session: LiveSession
     standing: Standing
     person: Person
-    binding: tuple[bytes, ...]
     language: str
     reader: Reader
     now: datetime
@@ -76,10 +73,7 @@ class Shell:
         profile = person.profile
         language = services.pages.language_of(request, locales_of(person))
         reader = reader_of(language, locale=profile.get("locale"), zone=profile.get("zoneinfo"))
-        # The cookie's digest changes with every proof, and forms from before do not count then (S17).
-        cookie = find_digest(COOKIE, read_cookie(request, services.settings, "session")) or b""
-        binding = (session.id, cookie)
-        return Visit(request, session, session.standing, person, binding, language, reader, now)
+        return Visit(request, session, session.standing, person, language, reader, now)
 
     async def receive(self, request: Request, *, fresh: bool = False) -> Sent | Response:
         """The visit with its form. Where it is not our own form, or the proofs are not `fresh` (S29): what to answer
@@ -100,7 +94,6 @@ class Shell:
             visit.session,
             visit.standing,
             visit.person,
-            visit.binding,
             visit.language,
             visit.reader,
             visit.now,
@@ -131,7 +124,7 @@ class Shell:
             now=visit.now,
             done=visit.request.query_params.get("done", "") if visit.request.method == "GET" else "",
             form_token=self._token(visit),
-            signout_token=form_token(services.form_key, "logout", visit.session.id),
+            signout_token=form_token(services.form_key, "logout", visit.session.cookie_digest),
             **context,
         )
 
@@ -167,7 +160,7 @@ class Shell:
         )
 
     def _token(self, visit: Visit) -> str:
-        return form_token(self.services.form_key, f"account {self._name}", *visit.binding)
+        return form_token(self.services.form_key, f"account {self._name}", visit.session.cookie_digest)
 
 
 def locales_of(person: Person) -> tuple[str, ...]:

@@ -17,7 +17,6 @@ from identity.enrolling import Enrolling, find_enrolling
 from identity.factors.backup_codes import confirm_code, make_codes
 from identity.factors.codes_view import PURPOSE, CodesView, own_locales, show_codes
 from identity.factors.enrolled import SECURITY_PAGE
-from identity.factors.registry import KINDS
 from identity.factors.shown_codes import find_shown, keep_shown, wipe_shown
 from identity.form_tokens import form_token, is_own_form
 from identity.mail.letter_values import Notice
@@ -28,6 +27,7 @@ from identity.sessions import find_live
 from identity.signin.flow import Flow, load_flow
 from identity.signin.step_pages import refuse_step
 from identity.within_session import SessionEnded, within_session
+from policy.assurance import STRONG
 
 PATH = "/enrol/backup-codes"
 _METHOD = "backup_codes"
@@ -51,7 +51,7 @@ class CodesPage:
         enrolling = await find_enrolling(self._services, request, _METHOD)
         if isinstance(enrolling, Response):
             return enrolling
-        if not enrolling.standing.factors & KINDS:
+        if not enrolling.standing.factors & STRONG:
             return RedirectResponse(SECURITY_PAGE, 303)
         return await self._page(request, enrolling)
 
@@ -122,7 +122,7 @@ class CodesPage:
         expected = form_token(services.form_key, PURPOSE, enrolling.binding)
         if not is_own_form(request, form, services.settings.issuer, expected_token=expected):
             return await refuse_step(services, request, enrolling.flow, "foreign_form")
-        if not enrolling.standing.factors & KINDS:
+        if not enrolling.standing.factors & STRONG:
             return await refuse_step(services, request, enrolling.flow, "out_of_order")
         return enrolling
 
@@ -131,7 +131,7 @@ class CodesPage:
         session = await find_live(self._services, request)
         if session is None or session.standing is None:
             return RedirectResponse("/signin", 303, _NO_STORE)
-        return Enrolling(session.standing, session.id, None, session)
+        return Enrolling(session.standing, session.cookie_digest, None, session)
 
     async def _make(self, request: Request, enrolling: Enrolling) -> Response:
         services, now, origin = self._services, self._services.clock(), origin_of(request)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -20,7 +20,7 @@ from identity.sessions import renew_session
 from identity.signin.flow import Turn, respond, set_turn_cookies
 from identity.signin.proving import add_proof
 from identity.signin.state import Issue
-from identity.tables import attempts, sessions
+from identity.tables import attempts
 from identity.values import LiveSession, Proof, SigninAttempt
 from policy.assurance import PASSKEYS
 
@@ -72,7 +72,7 @@ async def settle_enrolment(
         raise EnrolmentVoid
     if not is_first or turn.session_cookie is None:
         return Enrolled(turn, enrolling)
-    binding = await _session_of(db, turn.session_cookie)
+    binding = digest(turn.session_cookie)
     codes = await make_codes(db, services, standing.id, now=now, origin=origin)
     await keep_shown(db, services, standing.id, binding, codes, now=now)
     return Enrolled(turn, enrolling, codes, binding)
@@ -104,11 +104,6 @@ async def _keep_proof(
         return None
     await services.emitter.emit_all(db, told, now=now)
     return Turn(Issue(), session_cookie=opened.cookie, device_cookie=device.cookie, keeps_session=opened.session.keep)
-
-
-async def _session_of(db: AsyncConnection, cookie: str) -> bytes:
-    query = select(sessions.c.id).where(sessions.c.digest == digest(cookie))
-    return bytes((await db.execute(query)).scalar_one())
 
 
 async def respond_enrolled(services: Services, request: Request, enrolled: Enrolled) -> Response:

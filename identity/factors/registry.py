@@ -19,10 +19,9 @@ from identity.mail.letter_values import Fact, Notice
 from identity.mail.notices import notify
 from identity.services import Services
 from identity.tables import backup_codes, credentials, people
-from policy.assurance import PASSKEYS
+from policy.assurance import PASSKEYS, STRONG
 
 FACTOR = "fac_"
-KINDS = PASSKEYS | {"totp"}
 MOST_OF_A_KIND = 10
 MAX_LABEL = 64
 
@@ -55,7 +54,7 @@ class NewFactor:
     sign_count: int | None = None
 
 
-_IS_FACTOR = credentials.c.kind.in_(KINDS)
+_IS_FACTOR = credentials.c.kind.in_(STRONG)
 
 
 def parse_label(typed: str, *, otherwise: str) -> str:

@@ -72,7 +72,7 @@ async def promise(
         "expires_at": to_micros(expires_at),
         "tries": 0,
     }
-    await store(db, _STORE, [tuple(values.get(column) for column in _STORE.columns)])
+    await store(db, _STORE, [_STORE.row(values)])
     return row_id
 
 

@@ -104,7 +104,7 @@ async def _store_code(
         "created_at": to_micros(now),
         "expires_at": to_micros(now + services.settings.code_ttl),
     }
-    await store(db, _STORE_CODE, [tuple(values.get(column) for column in _STORE_CODE.columns)])
+    await store(db, _STORE_CODE, [_STORE_CODE.row(values)])
     return code
 
 
@@ -133,6 +133,6 @@ async def _start_grant(
         "auth_time": to_micros(session.auth_time),
         "created_at": to_micros(now),
     }
-    await store(db, _STORE_GRANT, [tuple(values.get(column) for column in _STORE_GRANT.columns)])
+    await store(db, _STORE_GRANT, [_STORE_GRANT.row(values)])
     await run(db, _JOIN_SESSION, (session.id, authorize.client_id, to_micros(now)))
     return grant_id

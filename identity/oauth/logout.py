@@ -87,7 +87,7 @@ class Logout:
         if session is None:
             return self._done(request, asked)
         if request.method == "POST":
-            expected = form_token(services.form_key, "logout", session.id)
+            expected = form_token(services.form_key, "logout", session.cookie_digest)
             if is_own_form(request, form, services.settings.issuer, expected_token=expected):
                 return await self._sign_out(request, asked, session, by="person")
         elif asked.sub == session.sub:
@@ -103,7 +103,7 @@ class Logout:
             client_name=asked.client.name if asked.client else None,
             person=None,
             fields=asked.fields,
-            form_token=form_token(self._services.form_key, "logout", session.id),
+            form_token=form_token(self._services.form_key, "logout", session.cookie_digest),
         )
 
     async def _sign_out(self, request: Request, asked: LogoutRequest, session: LiveSession, *, by: str) -> Response:

@@ -96,7 +96,7 @@ async def store_attempt(db: AsyncConnection, attempt: SigninAttempt) -> str:
         "expires_at": to_micros(attempt.expires_at),
         "version": attempt.version,
     }
-    await store(db, _STORE_ATTEMPT, [tuple(values.get(column) for column in _STORE_ATTEMPT.columns)])
+    await store(db, _STORE_ATTEMPT, [_STORE_ATTEMPT.row(values)])
     return cookie
 
 

@@ -6,10 +6,8 @@ from identity.services import Services
 from identity.signin.destinations import WANT_FRESH
 from identity.signin.next_step import Evidence
 from identity.values import AuthorizeRequest, SigninAttempt, Standing
-from policy.assurance import AAL2, PASSKEYS
+from policy.assurance import AAL2, STRONG
 from policy.values import SigninFacts
-
-_STRONG = PASSKEYS | {"totp"}
 
 
 def facts_of(
@@ -35,7 +33,7 @@ def _required_acr(services: Services, attempt: SigninAttempt, standing: Standing
     if attempt.request is not None:
         return required_acr(services, attempt.request)
     # A page of ours wants fresh proof: where there is a second factor, a remembered browser is not one (S29).
-    return (AAL2,) if attempt.destination in WANT_FRESH and standing.factors & _STRONG else ()
+    return (AAL2,) if attempt.destination in WANT_FRESH and standing.factors & STRONG else ()
 
 
 def required_acr(services: Services, request: AuthorizeRequest) -> tuple[str, ...]:

@@ -13,16 +13,14 @@ from identity.signin.attempt import new_attempt, store_attempt
 from identity.signin.destinations import DESTINATIONS
 from identity.signin.flow import too_many_page
 from identity.values import LiveSession
-from policy.assurance import AAL1, AAL2, PASSKEYS, met_by
-
-_STRONG = PASSKEYS | {"totp"}
+from policy.assurance import AAL1, AAL2, STRONG, met_by
 
 
 def is_fresh(services: Services, session: LiveSession, now: datetime) -> bool:
     """Whether the session's person proved themselves within `fresh_for`, with a second factor where they have one."""
     recent = frozenset(proof.method for proof in session.proofs if now - proof.at <= services.settings.fresh_for)
     factors = session.standing.factors if session.standing else frozenset()
-    return (AAL2 if factors & _STRONG else AAL1) in met_by(recent)
+    return (AAL2 if factors & STRONG else AAL1) in met_by(recent)
 
 
 async def ask_again(

@@ -44,7 +44,7 @@ class HomePage:
         async with services.database.transaction() as db:
             await touch_session(db, services, session.id, now=services.clock())
             person = await find_person(db, session.person_id)
-        token = form_token(services.form_key, "logout", session.id)
+        token = form_token(services.form_key, "logout", session.cookie_digest)
         locale = session.standing.locale if session.standing else None
         own = (locale,) if locale else ()
         return services.pages.render(request, "home.html", ui_locales=own, person=person, form_token=token)

@@ -59,18 +59,22 @@ async def test_a_password_and_a_code_are_two_factors_and_the_token_says_so(world
 
 
 async def test_a_step_up_adds_to_the_session_and_moves_no_limit(world: World) -> None:
-    """S28, S31, S32: a new cookie, the same session, `auth_time` as it was."""
+    """S17, S28, S31, S32: a new cookie and new form tokens, the same session, `auth_time` as it was."""
     client, person = await world.client(), await world.person()
     async with world.browser() as http:
         session_id = await world.sign_in(http, person)
         cookie = http.cookies[cookie_name(world.services.settings, "session")]
         before = await _session(world, session_id)
         app = await give_app(world, person)
+        forms = {path: await FormsBrowser(http, ISSUER).open(path) for path in ("/", "/account", "/account/security")}
+        before_it = {path: form.form("form_token").fields for path, form in forms.items()}
         world.clock.move(minutes=20)
         page = await FormsBrowser(http, ISSUER).open(world.authorize_url(client, acr_values=AAL2))
         assert page.url == f"{ISSUER}/signin/totp"
         said = await said_in(world, client, await send_code(http, page, app.code()))
         after = await _session(world, session_id)
+        for path, form in before_it.items():
+            assert (await FormsBrowser(http, ISSUER).open(path)).form("form_token").fields != form, path
         assert http.cookies[cookie_name(world.services.settings, "session")] != cookie
     assert said["acr"] == AAL2
     assert said["sid"] == f"ses_{session_id.hex()}"
@@ -174,6 +178,7 @@ async def test_another_person_takes_over_nothing(world: World) -> None:
     async with world.browser() as http:
         page = await to_second_step(world, http, username="eve")
         assert page.url == f"{ISSUER}/signin/totp"
+        assert 'href="/signin?again=1"' in page.text
         # The same browser begins again as somebody without a second factor; the old page's form is worth nothing.
         inside = await to_second_step(world, http, "/signin?again=1")
         assert "You are signed in" in inside.text

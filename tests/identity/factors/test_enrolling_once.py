@@ -185,3 +185,18 @@ async def test_a_new_factor_is_told_however_many_sets_of_codes_were_made_before_
         before = await letters(world)
         await make_passkey(http, Authenticator())
     assert await letters(world) == before + 1
+
+
+async def test_a_form_from_before_a_new_sign_in_enrols_nothing(world: World) -> None:
+    """S17: the session goes on, but what was opened under its old cookie is worth nothing."""
+    client, _ = await world.client(), await world.person()
+    async with world.browser() as http:
+        await to_second_step(world, http)
+        browser = FormsBrowser(http, ISSUER)
+        stale = await browser.open("/enrol/totp")
+        app = app_of(world, stale)
+        again = await browser.open(world.authorize_url(client, prompt="login"))
+        assert "code" in (await browser.sign_in(again, "ada", PASSWORD)).params
+        assert (await send_code(http, stale, app.code())).status == 400
+        assert key_in(await browser.open("/enrol/totp")) != key_in(stale)
+    assert await world.events("mfa.enrolled") == []
