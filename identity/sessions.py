@@ -154,9 +154,8 @@ async def start_session(
             origin=origin,
         )
     )
-    session = LiveSession(
-        session_id, person_id, standing.sub, now, tuple(proofs), device_id, standing, keep, digest(cookie)
-    )
+    proven, held = tuple(proofs), digest(cookie)
+    session = LiveSession(session_id, person_id, standing.sub, now, proven, device_id, standing, keep, held)
     return OpenedSession(session, cookie)
 
 
