@@ -160,6 +160,27 @@ KEY_ADDED = _event("admin.key_added", MEDIUM, "A signing key was made.", public=
 KEY_CHANGED = _event("admin.key_changed", MEDIUM, "A signing key changed its state.", public="kid alg before after")
 KEY_REVOKED = _event("admin.key_revoked", HIGH, "A signing key was revoked.", public="kid alg before")
 DATA_EXPORTED = _event("admin.audit_exported", MEDIUM, "The audit log was exported.", public="count")
+AUDIT_SEARCHED = _event("admin.audit_searched", LOW, "The audit log was searched.", public="filters")
+INTAKE_REFUSED = _event(
+    "admin.intake_refused", MEDIUM, "Events that a service sent were refused.", public="refused reason"
+)
+AUDIT_PRUNED = _event(
+    "admin.audit_pruned", MEDIUM, "Old events were removed from the log; their hashes stay.",
+    public="first last archived",
+)  # fmt: skip
+PERSON_ERASED = _event(
+    "admin.person_erased", HIGH, "A person's data in the log was made unreadable for good.", public="events"
+)
+REPORT_MADE = _event("admin.report_made", LOW, "A report was made.", public="kind from until formats")
+EVIDENCE_MADE = _event(
+    "admin.evidence_made", MEDIUM, "Events were handed out with their proofs.", public="first last size"
+)
+ALERT_ACKNOWLEDGED = _event("admin.alert_acknowledged", LOW, "An alert was acknowledged.", public="alert rule")
+ALERT_UNDELIVERED = _event(
+    "admin.alert_undelivered", MEDIUM, "An alert did not reach its receiver.", public="alert rule receiver reason tries"
+)
+ALERT_TESTED = _event("admin.alert_tested", LOW, "A test alert was sent.", public="receivers")
+ALERT_SENT_AGAIN = _event("admin.alert_sent_again", LOW, "An undelivered alert is sent again.", public="alert receiver")
 
 
 def all_types() -> dict[str, EventType]:

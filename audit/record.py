@@ -123,7 +123,7 @@ def make_row(event: Event, *, event_id: bytes, at: datetime, salt: bytes, subjec
     sealed_for = event.person or NOBODY
     sealed = seal_under(subject_key, _canonical.encode({"salt": salt.hex(), **personal}), event_id)
     return (
-        event_id, micros, event.type.name, event.type.severity.value, event.outcome, event.actor, event.subject,
+        event_id, micros, event.type.name, event.type.family, event.type.severity.value, event.outcome, event.actor, event.subject,
         event.client_id, event.session_id, event.device_id, origin.request_id, origin.source,
         None, None, None, None, VERSION, body.decode(), sealed_for, sealed,
         indexes.person, indexes.address, indexes.network,

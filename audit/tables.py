@@ -1,8 +1,25 @@
-"""The audit tables: events, and the keys under which personal fields are sealed."""
+"""The audit tables: events and their keys, the ledger over them, alerts, and what was given out and taken in."""
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, SmallInteger, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    text,
+)
 
 from base.tables import Digest, Id, Instant, JsonText, metadata
+
+_UNNUMBERED = text("seq IS NULL")
+_RAISED = text("severity <> 'LOW'")
+_NOT_A_SUCCESS = text("outcome <> 'success'")
+_AT_RISK = text("risk_score IS NOT NULL")
 
 events = Table(
     "events",
@@ -11,6 +28,8 @@ events = Table(
     Column("seq", BigInteger, unique=True),
     Column("at", Instant, nullable=False),
     Column("name", String(64), nullable=False),
+    # The part of the name before the dot, for searches.
+    Column("family", String(32), nullable=False, server_default=text("''")),
     Column("severity", String(6), nullable=False),
     Column("outcome", String(8), nullable=False),
     Column("actor", String(128), nullable=False),
@@ -38,6 +57,13 @@ events = Table(
     Index(None, "person_index", "at"),
     Index(None, "address_index", "at"),
     Index(None, "network_index", "at"),
+    Index(None, "name", "at"),
+    Index(None, "family", "at"),
+    Index(None, "client_id", "at"),
+    Index("ix_events_unnumbered", "at", "id", sqlite_where=_UNNUMBERED, postgresql_where=_UNNUMBERED),
+    Index("ix_events_raised", "severity", "at", sqlite_where=_RAISED, postgresql_where=_RAISED),
+    Index("ix_events_not_a_success", "outcome", "at", sqlite_where=_NOT_A_SUCCESS, postgresql_where=_NOT_A_SUCCESS),
+    Index("ix_events_at_risk", "risk_score", "at", sqlite_where=_AT_RISK, postgresql_where=_AT_RISK),
 )
 
 subject_keys = Table(
@@ -47,4 +73,101 @@ subject_keys = Table(
     Column("sealed", LargeBinary),
     Column("created_at", Instant, nullable=False),
     Column("destroyed_at", Instant),
+)
+
+# The Merkle tree over the numbered events: 256 hashes a row, the last row of each level still growing (C2SP tlog-tiles).
+ledger_tiles = Table(
+    "ledger_tiles",
+    metadata,
+    Column("level", SmallInteger, primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("hashes", LargeBinary, nullable=False),
+)
+
+# Signed statements of the tree's size and root (C2SP tlog-checkpoint); `published_at`: it lies outside, too.
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("root", Digest, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("published_at", Instant),
+    Index(None, "at"),
+)
+
+# Events that retention removed, `first` to `last` by their numbers; their hashes stay in the tiles.
+segments = Table(
+    "segments",
+    metadata,
+    Column("first", BigInteger, primary_key=True, autoincrement=False),
+    Column("last", BigInteger, nullable=False),
+    Column("pruned_at", Instant, nullable=False),
+    Column("archive", Text),
+)
+
+# What somebody must look at: the same rule about the same thing stays one alert while it goes on.
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("rule", String(64), nullable=False),
+    Column("topic", String(200), nullable=False),
+    Column("severity", String(6), nullable=False),
+    Column("opened_at", Instant, nullable=False),
+    Column("last_at", Instant, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("first_event", Id),
+    Column("last_event", Id),
+    Column("facts", JsonText, nullable=False),
+    Column("acknowledged_at", Instant),
+    Column("acknowledged_by", String(128)),
+    Column("escalated_at", Instant),
+    Index(None, "rule", "topic", "opened_at"),
+    Index(None, "opened_at"),
+)
+
+# One message of an alert to one receiver; claimed by moving `due_at` on, so that a sender that died loses nothing.
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("alert_id", Id, ForeignKey("alerts.id", ondelete="CASCADE"), nullable=False),
+    Column("receiver", String(32), nullable=False),
+    Column("purpose", String(16), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("sent_at", Instant),
+    Column("failed_at", Instant),
+    Column("reason", Text),
+    Index(None, "due_at"),
+    Index(None, "alert_id"),
+)
+
+# Batches of events that other services sent, so that one sent twice is stored once.
+intake_batches = Table(
+    "intake_batches",
+    metadata,
+    Column("client_id", String(64), primary_key=True),
+    Column("key", String(128), primary_key=True),
+    Column("digest", Digest, nullable=False),
+    Column("answer", JsonText, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Index(None, "created_at"),
+)
+
+# Computed reports, as they were handed out: `model` is the one that every format is written from.
+reports = Table(
+    "reports",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("from_at", Instant, nullable=False),
+    Column("until_at", Instant, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("model", JsonText, nullable=False),
+    Index(None, "kind", "from_at"),
+    Index(None, "created_at"),
 )

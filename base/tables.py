@@ -84,3 +84,31 @@ outbox = Table(
     Index(None, "expires_at"),
     Index(None, "person_id", "kind"),
 )
+
+# Who alone may do a thing for a while. `fence` grows with every new holder, and each write checks it.
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("holder", Id, nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("until", Instant, nullable=False),
+)
+
+# The number that the next row of a gapless order gets; a new epoch begins where an order could not be kept.
+sequences = Table(
+    "sequences",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("next", BigInteger, nullable=False),
+    Column("epoch", Id, nullable=False),
+)
+
+# How far each reader of the numbered events has come: the number that it reads next.
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("next", BigInteger, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+)

@@ -1,8 +1,10 @@
 """The feed's table: what every enforcement point must know at once, one row a revocation or change."""
 
-from sqlalchemy import BigInteger, Column, Index, String, Table
+from sqlalchemy import BigInteger, Column, Index, String, Table, text
 
 from base.tables import Id, Instant, metadata
+
+_UNNUMBERED = text("seq IS NULL")
 
 # Rows are born unnumbered in the transaction of the change; the sequencer numbers them.
 feed = Table(
@@ -16,4 +18,5 @@ feed = Table(
     Column("expires_at", Instant, nullable=False),
     Column("created_at", Instant, nullable=False),
     Index(None, "expires_at"),
+    Index("ix_feed_unnumbered", "created_at", "id", sqlite_where=_UNNUMBERED, postgresql_where=_UNNUMBERED),
 )

@@ -3,9 +3,14 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from server.setting_values import check_sender
+from base.request import Network
+from server.setting_values import check_sender, parse_network, read_items
+
+Networks = Annotated[
+    tuple[Network, ...], BeforeValidator(lambda value: tuple(parse_network(item) for item in read_items(value)))
+]
 
 
 class Group(BaseModel):
@@ -146,3 +151,79 @@ class Log(Group):
     """What is written to standard error."""
 
     access: bool = Field(default=True, description="Whether each request is written as a line of JSON.")
+
+
+class Outbound(Group):
+    """What calls to other systems may reach (S48)."""
+
+    allow: Networks = Field(
+        default=(), description="Private networks that configured webhooks may reach, with commas between."
+    )
+    timeout_s: float = Field(default=5.0, ge=0.5, le=60, description="Seconds that a call may take.")
+
+
+class Audit(Group):
+    """How long events are kept, and where the log's statements go."""
+
+    retention_days: int = Field(default=400, ge=0, le=36500, description="Days that events are kept; 0: for ever.")
+    max_events: int = Field(
+        default=0, ge=0, le=1_000_000_000, description="Events kept at most; 0: no limit, 10000 suits a small site."
+    )
+    archive_dir: Path | None = Field(default=None, description="A folder that gets old events before they are removed.")
+    checkpoint_file: Path | None = Field(
+        default=None, description="The file that gets every checkpoint; default: checkpoints.txt in the data folder."
+    )
+    checkpoint_dir: Path | None = Field(
+        default=None, description="A folder, such as a mounted bucket, that gets a file a checkpoint."
+    )
+    checkpoint_url: str | None = Field(default=None, description="An https address that gets every checkpoint by POST.")
+    checkpoint_every_s: int = Field(default=60, ge=1, le=3600, description="Seconds between checkpoints.")
+    erasure_journal: Path | None = Field(
+        default=None, description="The file that remembers erasures; default: erasures.journal in the data folder."
+    )
+
+
+class Alert(Group):
+    """Who is told at once, and what is worth it."""
+
+    webhook_url: str | None = Field(default=None, description="An https address that gets alerts by POST.")
+    webhook_secret: str | None = Field(default=None, description="The key that signs them: whsec_ and Base64.")
+    slack_url: str | None = Field(default=None, description="An incoming webhook of Slack.")
+    pagerduty_key: str | None = Field(default=None, description="An integration key of PagerDuty (Events API v2).")
+    pagerduty_url: str = Field(
+        default="https://events.pagerduty.com/v2/enqueue", description="Where PagerDuty takes events."
+    )
+    email: str | None = Field(default=None, description="Mail addresses that get alerts, with commas between.")
+    escalate_email: str | None = Field(default=None, description="Mail addresses for alerts that nobody acknowledged.")
+    escalate_s: int = Field(
+        default=300, ge=60, le=86400, description="Seconds without acknowledgement until an alert is sent again."
+    )
+    quiet_s: int = Field(
+        default=900, ge=60, le=86400, description="Seconds within which the same thing stays one alert."
+    )
+    account_failures: int = Field(
+        default=20, ge=2, le=10000, description="Failed sign-ins of one account in 15 minutes that are an alert."
+    )
+    address_accounts: int = Field(
+        default=10, ge=2, le=10000, description="Accounts that one address failed at in 15 minutes that are an alert."
+    )
+    lockouts: int = Field(default=10, ge=2, le=10000, description="Lockouts in 15 minutes that are an alert.")
+
+
+class Siem(Group):
+    """Where every event goes as it happens."""
+
+    syslog_url: str | None = Field(default=None, description="tls://host:6514, where syslog is taken (RFC 5425).")
+    syslog_ca: Path | None = Field(default=None, description="The authorities of its certificate (PEM).")
+    syslog_format: Literal["ocsf", "ecs", "cef"] = Field(default="ocsf", description="The form: ocsf, ecs or cef.")
+    file: Path | None = Field(default=None, description="A file that gets a line of JSON an event.")
+    file_format: Literal["ocsf", "ecs", "cef"] = Field(default="ocsf", description="The form: ocsf, ecs or cef.")
+
+
+class Report(Group):
+    """The daily report."""
+
+    daily_at: str = Field(default="06:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="When it is made (UTC).")
+    daily: bool = Field(default=True, description="Whether a report is made each day.")
+    email: str | None = Field(default=None, description="Mail addresses that are told of it, with commas between.")
+    keep_days: int = Field(default=400, ge=1, le=36500, description="Days that reports are kept.")

@@ -161,3 +161,12 @@ def check_sender(text: str) -> str:
     """`name <a@b.c>`, or `a@b.c`."""
     parse_sender(text)
     return text
+
+
+def read_items(value: object) -> list[str]:
+    """A text with commas between, or a list of texts, as a list; raises ValueError for anything else."""
+    if isinstance(value, str):
+        return split_list(value)
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return value
+    raise ValueError("expected a text, or a list of texts")

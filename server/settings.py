@@ -15,12 +15,13 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, ValidationError
 
 from base.errors import NotReady
-from base.request import Network
 from identity.settings import IdentitySettings
 from policy.values import SigninRules
 from server.setting_groups import (
     AccessToken,
     Account,
+    Alert,
+    Audit,
     BackupCodes,
     Group,
     Keys,
@@ -28,12 +29,16 @@ from server.setting_groups import (
     Log,
     Mail,
     Mfa,
+    Networks,
+    Outbound,
     Passkey,
     Password,
     Rate,
     Refresh,
     Registration,
+    Report,
     Session,
+    Siem,
     Totp,
 )
 from server.setting_sources import (
@@ -53,12 +58,21 @@ from server.setting_values import (
     parse_address,
     parse_issuer,
     parse_master_key,
-    parse_network,
     read_certificates,
-    split_list,
+    read_items,
 )
 
-SECRETS = frozenset({("master_key",), ("database_url",), ("redis_url",), ("smtp_url",)})
+SECRETS = frozenset(
+    {
+        ("master_key",),
+        ("database_url",),
+        ("redis_url",),
+        ("smtp_url",),
+        ("alert", "webhook_secret"),
+        ("alert", "slack_url"),
+        ("alert", "pagerduty_key"),
+    }
+)
 
 
 class SettingsRefused(NotReady):
@@ -67,14 +81,6 @@ class SettingsRefused(NotReady):
     def __init__(self, faults: list[str]) -> None:
         super().__init__("\n".join(faults))
         self.faults = tuple(faults)
-
-
-def _items(value: object) -> list[str]:
-    if isinstance(value, str):
-        return split_list(value)
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return value
-    raise ValueError("expected a text, or a list of texts")
 
 
 def _text(value: object) -> str:
@@ -115,13 +121,10 @@ def _smtp_url(value: object) -> str:
 
 Issuer = Annotated[str, BeforeValidator(lambda value: parse_issuer(_text(value)))]
 Addresses = Annotated[
-    tuple[Address, ...], BeforeValidator(lambda value: tuple(parse_address(item) for item in _items(value)))
-]
-Networks = Annotated[
-    tuple[Network, ...], BeforeValidator(lambda value: tuple(parse_network(item) for item in _items(value)))
+    tuple[Address, ...], BeforeValidator(lambda value: tuple(parse_address(item) for item in read_items(value)))
 ]
 MasterKeys = Annotated[
-    tuple[bytes, ...], BeforeValidator(lambda value: tuple(parse_master_key(item) for item in _items(value)))
+    tuple[bytes, ...], BeforeValidator(lambda value: tuple(parse_master_key(item) for item in read_items(value)))
 ]
 DatabaseUrl = Annotated[str, BeforeValidator(lambda value: check_database_url(_text(value)))]
 RedisUrl = Annotated[str, BeforeValidator(lambda value: check_redis_url(_text(value)))]
@@ -170,6 +173,11 @@ class Settings(Group):
     keys: Keys = Keys()
     rate: Rate = Rate()
     log: Log = Log()
+    outbound: Outbound = Outbound()
+    audit: Audit = Audit()
+    alert: Alert = Alert()
+    siem: Siem = Siem()
+    report: Report = Report()
 
     @property
     def database(self) -> str:
@@ -285,7 +293,7 @@ def _follow_listen(found: dict[SettingPath, Found]) -> None:
     scheme = "https" if ("tls_cert",) in found else "http"
     listen = found.get(("listen",))
     try:
-        first = parse_address(_items(listen.value)[0]) if listen else Address("127.0.0.1", 3201)
+        first = parse_address(read_items(listen.value)[0]) if listen else Address("127.0.0.1", 3201)
     except (ValueError, IndexError):
         return
     if ("issuer",) not in found and first.is_loopback and (listen or scheme == "https"):
