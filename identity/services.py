@@ -7,6 +7,7 @@ from starlette.requests import Request
 
 from audit.emit import Emitter
 from audit.record import Origin
+from audit.services import AuditServices
 from base.clock import Clock
 from base.database import Database
 from base.pages import Pages
@@ -27,6 +28,7 @@ class Services:
     settings: IdentitySettings
     database: Database
     emitter: Emitter
+    audit: AuditServices
     sealer: Sealer
     catalogue: Catalogue
     keys: KeyRing

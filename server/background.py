@@ -1,4 +1,4 @@
-"""What a server process does beside answering: notices changes of others, removes what has expired, counts sessions."""
+"""What a server process does beside answering: notices changes of others, numbers events and feed, keeps house."""
 
 import asyncio
 import logging
@@ -7,7 +7,9 @@ from importlib import import_module
 
 from sqlalchemy import func, select
 
+from audit.keeping import LedgerKeeping
 from base.errors import StorageUnavailable
+from feed.numbering import make_sequencer
 from identity.account.deletion import delete_due_people
 from identity.services import Services
 from identity.tables import sessions
@@ -17,6 +19,9 @@ from server.mail_sending import SEND_EVERY_S, MailSending
 log = logging.getLogger("ostiary.background")
 
 POLL_S = 0.25
+NUMBER_S = 0.1
+SIGN_S = 1.0
+STOP_S = 5.0
 HOUSEKEEPING_S = 60.0
 
 
@@ -26,6 +31,8 @@ class Background:
     def __init__(self, services: Services, mail: MailSending | None = None) -> None:
         self._services = services
         self._mail = mail
+        self._ledger = LedgerKeeping(services.audit)
+        self._feed = make_sequencer(services.database, services.clock)
         self._tasks: list[asyncio.Task[None]] = []
         self.live_sessions = 0
 
@@ -33,6 +40,8 @@ class Background:
         """Begins; the first housekeeping comes after a minute, so that a start stays short."""
         self._tasks = [
             asyncio.create_task(_again_and_again(POLL_S, self._poll)),
+            asyncio.create_task(_again_and_again(NUMBER_S, self._number)),
+            asyncio.create_task(_again_and_again(SIGN_S, self._ledger.sign)),
             asyncio.create_task(_again_and_again(HOUSEKEEPING_S, self._keep_house)),
             asyncio.create_task(self._warm_up()),
         ]
@@ -44,6 +53,21 @@ class Background:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            await self._stop_ledger()
+
+    async def _stop_ledger(self) -> None:
+        """A clean stop leaves nothing unsigned."""
+        try:
+            async with asyncio.timeout(STOP_S):
+                await self._ledger.stop()
+                await self._feed.lease.give_back(self._services.clock())
+        except (StorageUnavailable, TimeoutError):
+            log.warning("the last events are not signed: the database did not answer; the next start signs them")
+
+    async def _number(self) -> None:
+        await self._ledger.number()
+        await self._feed.round()
 
     async def _warm_up(self) -> None:
         """What the first sign-in would otherwise wait for: the hash's memory, and the reader of user agents."""

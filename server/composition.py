@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -10,13 +11,16 @@ from sqlalchemy import select, text
 
 import identity
 from audit.emit import Emitter
+from audit.notes import LedgerKey, origin_of
 from audit.record import NOBODY
+from audit.services import AuditServices
 from audit.tables import subject_keys
 from base.cache import InProcess, KeyValue, RedisStore
 from base.clock import Clock, utc_now
 from base.data_keys import load_data_key
 from base.database import Database
 from base.errors import NotReady
+from base.outbound import Outbound
 from base.pages import Pages
 from base.rates import RateLimiter
 from base.sealing import SealBroken, Sealer
@@ -56,12 +60,23 @@ async def open_services(
     hashes = HashPool(Argon2Hasher(hashing))
     try:
         sealer = Sealer(master_keys)
-        emitter, form_key = await _make_keys(database, sealer, now=clock())
+        keys = await _make_keys(database, sealer, now=clock())
+        emitter = keys.emitter
+        audit = AuditServices(
+            settings=settings.for_audit(),
+            database=database,
+            emitter=emitter,
+            sealer=sealer,
+            clock=clock,
+            key=LedgerKey(origin_of(told.issuer), keys.ledger),
+            outbound=Outbound(allow=settings.outbound.allow, timeout_s=settings.outbound.timeout_s),
+        )
         catalogue = Catalogue(database, told.issuer)
         services = Services(
             settings=told,
             database=database,
             emitter=emitter,
+            audit=audit,
             sealer=sealer,
             catalogue=catalogue,
             keys=_key_ring(database, sealer, told, catalogue),
@@ -71,7 +86,7 @@ async def open_services(
             pages=Pages(service_name=settings.service_name, folders=PAGE_FOLDERS),
             decide=partial(decide, rules=settings.signin_rules()),
             clock=clock,
-            form_key=form_key,
+            form_key=keys.form,
         )
         await services.catalogue.refresh()
         await services.keys.refresh(clock())
@@ -103,7 +118,14 @@ def key_times(told: IdentitySettings) -> KeyTimes:
     )
 
 
-async def _make_keys(database: Database, sealer: Sealer, *, now: datetime) -> tuple[Emitter, bytes]:
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    emitter: Emitter
+    form: bytes
+    ledger: bytes
+
+
+async def _make_keys(database: Database, sealer: Sealer, *, now: datetime) -> _Keys:
     try:
         async with database.transaction() as db:
             if not database.is_sqlite:
@@ -111,6 +133,7 @@ async def _make_keys(database: Database, sealer: Sealer, *, now: datetime) -> tu
                 await db.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _FIRST_START_LOCK})
             index_key = await load_data_key(db, sealer, "index", now)
             form_key = await load_data_key(db, sealer, "form", now)
+            ledger_key = await load_data_key(db, sealer, "ledger", now)
             emitter = Emitter(database, sealer, index_key)
             if (await db.execute(select(subject_keys).where(subject_keys.c.subject_id == NOBODY))).first() is None:
                 await emitter.begin_subject(db, NOBODY, now=now)
@@ -120,7 +143,7 @@ async def _make_keys(database: Database, sealer: Sealer, *, now: datetime) -> tu
             "the master key does not open this database: put the key that it was made with into OSTIARY_MASTER_KEY"
             " (or DATA_DIR/master.key); a new key goes before the old one in the list"
         ) from broken
-    return emitter, form_key
+    return _Keys(emitter, form_key, ledger_key)
 
 
 def _open_breached(path: Path | None) -> BreachedList | None:

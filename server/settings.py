@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, ValidationError
 
+from audit.settings import AuditSettings
 from base.errors import NotReady
 from identity.settings import IdentitySettings
 from policy.values import SigninRules
@@ -230,6 +231,22 @@ class Settings(Group):
             open_registration=self.registration.open,
             has_mail=self.has_mail,
             delete_grace=timedelta(days=self.account.delete_grace_days),
+        )
+
+    def for_audit(self) -> AuditSettings:
+        """What the audit rooms are told."""
+        told = self.audit
+        return AuditSettings(
+            issuer=self.issuer,
+            service_name=self.service_name,
+            retention=timedelta(days=told.retention_days) if told.retention_days else None,
+            max_events=told.max_events,
+            archive_dir=told.archive_dir,
+            checkpoint_file=told.checkpoint_file or self.data_dir / "checkpoints.txt",
+            checkpoint_dir=told.checkpoint_dir,
+            checkpoint_url=told.checkpoint_url,
+            checkpoint_every=timedelta(seconds=told.checkpoint_every_s),
+            erasure_journal=told.erasure_journal or self.data_dir / "erasures.journal",
         )
 
 
