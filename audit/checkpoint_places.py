@@ -48,11 +48,15 @@ def _write(settings: AuditSettings, size: int, note: str) -> None:
 def _append(path: Path, note: str) -> None:
     """Adds a note. One that was torn by a crash stays, and must not reach into this one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab+") as file:
+    with open(path, "ab+", opener=_for_its_owner) as file:
         torn = file.seek(0, os.SEEK_END) and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n"
         file.write((("\n\n" if torn else "") + note + "\n").encode())
         file.flush()
         os.fsync(file.fileno())
+
+
+def _for_its_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _put(path: Path, note: str) -> None:

@@ -168,4 +168,4 @@ async def test_a_webhook_that_cannot_be_reached_is_a_place_that_is_away(world: W
 async def test_the_file_is_for_its_owner(world: World, audit: AuditServices) -> None:
     await publish(audit, 1, "text\n\n— name sig\n")
     mode = stat.S_IMODE(audit.settings.checkpoint_file.stat().st_mode)
-    assert mode & stat.S_IWOTH == 0
+    assert mode == 0o600
