@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from starlette.routing import BaseRoute, Router
@@ -119,4 +120,11 @@ def _register_gauges(
     metrics.gauge("ostiary_hash_waiting", lambda: hashes.waiting)
     metrics.gauge("ostiary_hashes_total", lambda: hashes.hashes_made)
     metrics.gauge("ostiary_live_sessions", lambda: background.live_sessions)
+    metrics.gauge("ostiary_ledger_events", lambda: background.ledger.size)
+    metrics.gauge("ostiary_ledger_unnumbered_events", lambda: background.ledger.unnumbered)
+    metrics.gauge("ostiary_ledger_uncovered_seconds", lambda: _age(background.ledger.uncovered_since, services.clock()))
     metrics.gauge("ostiary_access_log_dropped_total", lambda: access_log.dropped if access_log else 0)
+
+
+def _age(since: datetime | None, now: datetime) -> float:
+    return 0.0 if since is None else max(0.0, (now - since).total_seconds())

@@ -8,6 +8,7 @@ from importlib import import_module
 from sqlalchemy import func, select
 
 from audit.keeping import LedgerKeeping
+from audit.ledger_state import LedgerState, find_state
 from base.errors import StorageUnavailable
 from feed.numbering import make_sequencer
 from identity.account.deletion import delete_due_people
@@ -21,27 +22,30 @@ log = logging.getLogger("ostiary.background")
 POLL_S = 0.25
 NUMBER_S = 0.1
 SIGN_S = 1.0
+WATCH_S = 10.0
 STOP_S = 5.0
 HOUSEKEEPING_S = 60.0
 
 
 class Background:
-    """The tasks of one process; `live_sessions` is the last count."""
+    """The tasks of one process; `live_sessions` is the last count, `ledger` the last look at it."""
 
     def __init__(self, services: Services, mail: MailSending | None = None) -> None:
         self._services = services
         self._mail = mail
-        self._ledger = LedgerKeeping(services.audit)
+        self._keeping = LedgerKeeping(services.audit)
         self._feed = make_sequencer(services.database, services.clock)
         self._tasks: list[asyncio.Task[None]] = []
         self.live_sessions = 0
+        self.ledger = LedgerState()
 
     def start(self) -> None:
         """Begins; the first housekeeping comes after a minute, so that a start stays short."""
         self._tasks = [
             asyncio.create_task(_again_and_again(POLL_S, self._poll)),
             asyncio.create_task(_again_and_again(NUMBER_S, self._number)),
-            asyncio.create_task(_again_and_again(SIGN_S, self._ledger.sign)),
+            asyncio.create_task(_again_and_again(SIGN_S, self._keeping.sign)),
+            asyncio.create_task(_again_and_again(WATCH_S, self._watch_ledger)),
             asyncio.create_task(_again_and_again(HOUSEKEEPING_S, self._keep_house)),
             asyncio.create_task(self._warm_up()),
         ]
@@ -60,14 +64,18 @@ class Background:
         """A clean stop leaves nothing unsigned."""
         try:
             async with asyncio.timeout(STOP_S):
-                await self._ledger.stop()
+                await self._keeping.stop()
                 await self._feed.lease.give_back(self._services.clock())
         except (StorageUnavailable, TimeoutError):
             log.warning("the last events are not signed: the database did not answer; the next start signs them")
 
     async def _number(self) -> None:
-        await self._ledger.number()
+        await self._keeping.number()
         await self._feed.round()
+
+    async def _watch_ledger(self) -> None:
+        async with self._services.database.reading() as db:
+            self.ledger = await find_state(db)
 
     async def _warm_up(self) -> None:
         """What the first sign-in would otherwise wait for: the hash's memory, and the reader of user agents."""

@@ -50,6 +50,13 @@ DEFINITIONS = {
         Definition("ostiary_hashes_total", "counter", "Password hashes computed since the start."),
         Definition("ostiary_access_log_dropped_total", "counter", "Access log lines that could not be written."),
         Definition("ostiary_live_sessions", "gauge", "Sessions that had not ended, counted within the last minute."),
+        Definition("ostiary_ledger_events", "gauge", "Events that have their number, seen within the last 10 seconds."),
+        Definition("ostiary_ledger_unnumbered_events", "gauge", "Events that wait for their number; usually 0."),
+        Definition(
+            "ostiary_ledger_uncovered_seconds",
+            "gauge",
+            "Age of the oldest event that no checkpoint outside the database covers; 0 where all are covered.",
+        ),
         Definition("ostiary_resident_bytes", "gauge", "Memory of this process that is in RAM."),
         Definition("ostiary_start_time_seconds", "gauge", "When this process started, in seconds since 1970."),
     )
