@@ -16,7 +16,7 @@ from base.clock import Clock
 from base.database import Database
 from base.ids import new_id
 from base.leases import Lease, LeaseLost
-from base.statements import Insert, Prepared
+from base.statements import Insert, Prepared, Statement
 from base.tables import sequences
 from base.within import store
 
@@ -44,6 +44,16 @@ class Order:
     by: tuple[Column[object], ...]
     columns: tuple[Column[object], ...]
     first: int
+
+    def waiting(self) -> Statement:
+        """Whether there is anything to be numbered: asked ten times a second, mostly in vain."""
+        some = f"SELECT 1 FROM {self.table.name} WHERE seq IS NULL LIMIT 1"  # noqa: S608
+        return Statement(
+            name=f"{self.name} waiting",
+            columns=(("asked", "integer"),),
+            sqlite=(some,),
+            postgres=f"SELECT n, 1 FROM input WHERE EXISTS ({some})",  # noqa: S608
+        )
 
     async def unnumbered(self, db: AsyncConnection) -> Numbered:
         """The next rows to be numbered."""
@@ -74,12 +84,13 @@ class Sequencer:
         self._clock = clock
         self._order = order
         self._numbering = order.numbering()
+        self._waiting = order.waiting()
         self._append = append
 
     async def round(self) -> int:
         """Numbers what waits, where this process holds the lease; returns how many rows."""
         numbered = 0
-        while await self.lease.take(self._clock()):
+        while await self._database.find(self._waiting, (1,)) and await self.lease.take(self._clock()):
             async with self._database.reading() as db:
                 rows = await self._order.unnumbered(db)
             if not rows:
