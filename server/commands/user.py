@@ -154,13 +154,14 @@ def delete(frame: Frame, who: str, yes: bool) -> None:
 
 def _set_state(frame: Frame, who: str, state: PersonState) -> None:
     async def work(services: Services, now: datetime) -> str:
-        from identity.account.deletion import remove_personal_data
+        from identity.account.deletion import delete_person
 
         async with services.database.transaction() as db:
             person = await load_person(db, who)
-            await accounts.set_person_state(db, services, person.id, state, now=now, actor=ACTOR)
             if state == "deleted":
-                await remove_personal_data(db, person.id)
+                await delete_person(db, services, person.id, now=now, actor=ACTOR)
+            else:
+                await accounts.set_person_state(db, services, person.id, state, now=now, actor=ACTOR)
         return show_id(PERSON, person.id)
 
     shown_id = frame.with_services(work)
