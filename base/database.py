@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from base.errors import NotReady, StatementRefused, StorageUnavailable, named
 from base.inline_sqlite import begin_immediate, connect_inline
+from base.pipeline import PipelinedConnection
 from base.postgres import PostgresHot
 from base.sqlite import PRAGMAS, SqliteHot, passed
 from base.statements import Row, Statement, Unit
@@ -99,7 +100,12 @@ class Database:
                 max_overflow=4,
                 pool_timeout=5,
                 hide_parameters=True,
-                connect_args={"connect_timeout": 3, "options": options, "prepare_threshold": 2},
+                connect_args={
+                    "connect_timeout": 3,
+                    "options": options,
+                    "prepare_threshold": None,
+                    "async_creator_fn": PipelinedConnection.connect,
+                },
             )
             self._hot = PostgresHot(parsed.set(drivername="postgresql").render_as_string(hide_password=False))
 

@@ -1,14 +1,14 @@
 """The hot path on PostgreSQL: one statement a kind for a whole group, over one connection for writes, one for reads."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import psycopg
-from psycopg import AsyncConnection
 
 from base.errors import StatementRefused, StorageContended, StorageUnavailable, named
 from base.group import Group
+from base.pipeline import PipelinedConnection, ask_for
 from base.statements import Insert, Row, Statement, Unit
 
 TIMEOUT_S = 5.0
@@ -17,16 +17,17 @@ TIMEOUT_S = 5.0
 class _Link:
     """A connection that is made when first needed and thrown away after any failure."""
 
-    def __init__(self, conninfo: str) -> None:
+    def __init__(self, conninfo: str, *, reads: bool) -> None:
         self._conninfo = conninfo
-        self._connection: AsyncConnection[Row] | None = None
+        self._reads = reads
+        self._connection: PipelinedConnection | None = None
 
-    async def open(self) -> AsyncConnection[Row]:
+    async def open(self) -> PipelinedConnection:
         if self._connection is None or self._connection.closed:
-            self._connection = await AsyncConnection.connect(
+            self._connection = await PipelinedConnection.connect(
                 self._conninfo,
-                autocommit=True,
-                prepare_threshold=2,
+                autocommit=self._reads,
+                prepare_threshold=None,
                 connect_timeout=3,
                 options="-c synchronous_commit=on -c statement_timeout=5000 -c lock_timeout=300",
             )
@@ -48,8 +49,8 @@ class PostgresHot:
     """Units and hot reads on PostgreSQL, set-based."""
 
     def __init__(self, conninfo: str) -> None:
-        self._write_link = _Link(conninfo)
-        self._read_link = _Link(conninfo)
+        self._write_link = _Link(conninfo, reads=False)
+        self._read_link = _Link(conninfo, reads=True)
         self._writes = Group[Unit, Row | None](self._write_group)
         self._reads = Group[_Lookup, Row | None](self._read_group)
 
@@ -74,7 +75,7 @@ class PostgresHot:
         return await _bounded(self._read_link, lambda connection: _look_up(connection, lookups))
 
 
-Work = Callable[[AsyncConnection[Row]], Awaitable[list[Row | None]]]
+Work = Callable[[PipelinedConnection], Awaitable[list[Row | None]]]
 
 _CONTENDED = (psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable)
 
@@ -94,51 +95,72 @@ async def _bounded(link: _Link, work: Work) -> list[Row | None]:
         raise StorageUnavailable(named(failure)) from failure
 
 
-async def _commit(connection: AsyncConnection[Row], units: Sequence[Unit]) -> list[Row | None]:
-    kinds = {unit.statement for unit in units} | {insert for unit in units for insert, _ in unit.rows}
-    if len(kinds) == 2 and None in kinds:
-        # A single statement is its own transaction: one round trip instead of three.
-        await _insert_rows(connection, units)
-        return [()] * len(units)
-    async with connection.transaction():
+async def _commit(connection: PipelinedConnection, units: Sequence[Unit]) -> list[Row | None]:
+    try:
         results = await _pass_gates(connection, units)
-        await _insert_rows(connection, [unit for unit, row in zip(units, results, strict=True) if row is not None])
+        _put_off_rows(connection, [unit for unit, row in zip(units, results, strict=True) if row is not None])
+        await connection.commit()
+    except BaseException:
+        await _undo(connection)
+        raise
     return results
 
 
-async def _pass_gates(connection: AsyncConnection[Row], units: Sequence[Unit]) -> list[Row | None]:
+async def _undo(connection: PipelinedConnection) -> None:
+    """Rolls back; a connection on which that fails is closed, or the next group would go on with this transaction."""
+    try:
+        await connection.rollback()
+    except psycopg.Error:
+        await connection.close()
+    except BaseException:
+        await connection.close()
+        raise
+
+
+async def _pass_gates(connection: PipelinedConnection, units: Sequence[Unit]) -> list[Row | None]:
     results: list[Row | None] = [() if unit.statement is None else None for unit in units]
     by_kind: dict[Statement, list[int]] = {}
     for position, unit in enumerate(units):
         if unit.statement is not None:
             by_kind.setdefault(unit.statement, []).append(position)
-    for statement, positions in by_kind.items():
+    for positions in by_kind.values():
         # The same order of rows in every process keeps groups from waiting for each other in a circle.
         positions.sort(key=lambda position: repr(units[position].params[0]))
-        columns = [list(column) for column in zip(*(units[position].params for position in positions), strict=True)]
-        cursor = await connection.execute(statement.postgres_text, columns)
-        for number, *row in await cursor.fetchall():
-            results[positions[int(number or 0) - 1]] = tuple(row)
+    # Where no rows hang on what the gates say, they and the commit are one journey.
+    ends = not any(unit.rows for unit in units)
+    await _ask(connection, by_kind, [unit.params for unit in units], results, ends=ends)
     return results
 
 
-async def _insert_rows(connection: AsyncConnection[Row], units: Sequence[Unit]) -> None:
+def _put_off_rows(connection: PipelinedConnection, units: Sequence[Unit]) -> None:
     by_insert: dict[Insert, list[Row]] = {}
     for unit in units:
         for insert, row in unit.rows:
             by_insert.setdefault(insert, []).append(row)
-    for insert, rows in by_insert.items():
-        await connection.execute(insert.postgres, [list(column) for column in zip(*rows, strict=True)])
+    connection.later(*(ask_for(insert.prepared, rows) for insert, rows in by_insert.items()))
 
 
-async def _look_up(connection: AsyncConnection[Row], lookups: Sequence[_Lookup]) -> list[Row | None]:
+async def _look_up(connection: PipelinedConnection, lookups: Sequence[_Lookup]) -> list[Row | None]:
     results: list[Row | None] = [None] * len(lookups)
     by_kind: dict[Statement, list[int]] = {}
     for position, lookup in enumerate(lookups):
         by_kind.setdefault(lookup.query, []).append(position)
-    for query, positions in by_kind.items():
-        columns = [list(column) for column in zip(*(lookups[position].params for position in positions), strict=True)]
-        cursor = await connection.execute(query.postgres_text, columns)
-        for number, *row in await cursor.fetchall():
-            results[positions[int(number or 0) - 1]] = tuple(row)
+    await _ask(connection, by_kind, [lookup.params for lookup in lookups], results)
     return results
+
+
+async def _ask(
+    connection: PipelinedConnection,
+    by_kind: Mapping[Statement, Sequence[int]],
+    params: Sequence[Row],
+    results: list[Row | None],
+    *,
+    ends: bool = False,
+) -> None:
+    """Fills in the results at the positions of each statement, all in one journey."""
+    if not by_kind:
+        return
+    asked = [ask_for(kind.prepared, [params[position] for position in at]) for kind, at in by_kind.items()]
+    for positions, rows in zip(by_kind.values(), await connection.ask(*asked, ends=ends), strict=True):
+        for number, *row in rows:
+            results[positions[int(number or 0) - 1]] = tuple(row)

@@ -15,6 +15,14 @@ Row = tuple[Value, ...]
 
 
 @dataclass(frozen=True, eq=False)
+class Prepared:
+    """A statement as PostgreSQL prepares it: each parameter is an array of values of one of `kinds`, its types."""
+
+    text: bytes
+    kinds: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Statement:
     """One kind of hot statement.
 
@@ -26,14 +34,14 @@ class Statement:
     columns: tuple[tuple[str, str], ...]
     sqlite: tuple[str, ...]
     postgres: str
-    postgres_text: str = field(init=False)
+    prepared: Prepared = field(init=False)
 
     def __post_init__(self) -> None:
-        arrays = ", ".join(f"%b::{kind}[]" for _, kind in self.columns)
+        kinds = tuple(kind for _, kind in self.columns)
         names = ", ".join(name for name, _ in self.columns)
         # Names and types are ours; values travel as parameters.
-        source = f"input AS (SELECT * FROM unnest({arrays}) WITH ORDINALITY AS t({names}, n))"  # noqa: S608
-        object.__setattr__(self, "postgres_text", f"WITH {source} {self.postgres}")
+        source = f"input AS (SELECT * FROM {_unnest(kinds)} WITH ORDINALITY AS t({names}, n))"  # noqa: S608
+        object.__setattr__(self, "prepared", Prepared(f"WITH {source} {self.postgres}".encode(), kinds))
 
     def named(self, params: Row) -> dict[str, Value]:
         """The parameters by name, as SQLite's statements take them."""
@@ -46,7 +54,7 @@ class Insert:
 
     columns: tuple[str, ...]
     sqlite: str
-    postgres: str
+    prepared: Prepared
 
     def row(self, values: Mapping[str, Value]) -> Row:
         """The row with these values by column name; columns that are not named stay empty. KeyError for others."""
@@ -59,14 +67,18 @@ def insert_into(table: Table, *, leave_out: Sequence[str] = ()) -> Insert:
     """The insert of whole rows into `table` as raw values (instants in microseconds, JSON as text)."""
     columns = [column for column in table.columns if column.name not in leave_out]
     names = ", ".join(column.name for column in columns)
-    arrays = ", ".join(f"%b::{_postgres_type(column.type)}[]" for column in columns)
+    kinds = tuple(_postgres_type(column.type) for column in columns)
     marks = ", ".join("?" for _ in columns)
     head = f"INSERT INTO {table.name} ({names})"
     return Insert(
         columns=tuple(column.name for column in columns),
         sqlite=f"{head} VALUES ({marks})",
-        postgres=f"{head} SELECT * FROM unnest({arrays})",  # noqa: S608 - as above
+        prepared=Prepared(f"{head} SELECT * FROM {_unnest(kinds)}".encode(), kinds),  # noqa: S608 - as above
     )
+
+
+def _unnest(kinds: Sequence[str]) -> str:
+    return "unnest(" + ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(kinds, 1)) + ")"
 
 
 def _postgres_type(kind: TypeEngine[object]) -> str:

@@ -17,7 +17,7 @@ from audit.emit import Emitter
 from base.clock import from_micros, to_micros
 from base.database import Database
 from base.statements import Row, Statement, Unit
-from base.within import run
+from base.within import run, send
 from identity.tables import lockouts
 
 # The count starts afresh where the door was closed and has opened again, or where the failures are old.
@@ -170,7 +170,7 @@ _RELEASE = Statement(
 
 async def release(db: AsyncConnection, key: bytes) -> None:
     """Forgets the failures: the proof was right."""
-    await run(db, _RELEASE, (key,))
+    await send(db, _RELEASE, (key,))
 
 
 async def give_back(db: AsyncConnection, reservation: Reservation, *, limit: int) -> None:

@@ -21,7 +21,7 @@ from base.cookies import read_cookie
 from base.ids import PERSON, new_id, show_id
 from base.secret_values import COOKIE, digest, find_digest, new_secret
 from base.statements import Row, Statement, Value, insert_into
-from base.within import run, store
+from base.within import send, store
 from identity.services import Services
 from identity.standing import COLUMNS_POSTGRES, COLUMNS_SQLITE, standing_of
 from identity.tables import session_proofs, sessions
@@ -110,7 +110,7 @@ async def touch_session(db: AsyncConnection, services: Services, session_id: byt
     kept = settings.session_keep or settings.session_idle
     idle, longer = now + settings.session_idle, now + kept
     params: Row = (session_id, to_micros(now), to_micros(now - TOUCH_EVERY), to_micros(idle), to_micros(longer))
-    await run(db, _TOUCH, params)
+    await send(db, _TOUCH, params)
 
 
 async def start_session(

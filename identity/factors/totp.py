@@ -54,8 +54,11 @@ def group_secret(secret: bytes) -> str:
 
 def code_at(secret: bytes, parameters: TotpParameters, step: int) -> str:
     """The code of one step."""
-    digest = _DIGESTS[parameters.algorithm]
-    return TOTP(show_secret(secret), digits=parameters.digits, digest=digest).generate_otp(step)
+    return _generator(secret, parameters).generate_otp(step)
+
+
+def _generator(secret: bytes, parameters: TotpParameters) -> TOTP:
+    return TOTP(show_secret(secret), digits=parameters.digits, digest=_DIGESTS[parameters.algorithm])
 
 
 def step_of(now: datetime, parameters: TotpParameters) -> int:
@@ -76,7 +79,8 @@ def matching_steps(code: str, secret: bytes, parameters: TotpParameters, *, now:
     """
     current = step_of(now, parameters)
     steps = [current + offset for offset in _WINDOW if current + offset >= 0]
-    same = [hmac.compare_digest(code_at(secret, parameters, step).encode(), code.encode()) for step in steps]
+    app, typed = _generator(secret, parameters), code.encode()
+    same = [hmac.compare_digest(app.generate_otp(step).encode(), typed) for step in steps]
     return tuple(step for step, is_same in zip(steps, same, strict=True) if is_same)
 
 

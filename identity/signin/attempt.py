@@ -20,10 +20,11 @@ from base.database import Database
 from base.ids import new_id
 from base.secret_values import COOKIE, digest, find_digest, new_secret
 from base.statements import Row, Statement, Value, insert_into
-from base.within import run, store
+from base.within import run, run_each, send, store
 from identity.services import Services
+from identity.standing import COLUMNS_POSTGRES, COLUMNS_SQLITE, WIDTH, standing_of
 from identity.tables import attempts
-from identity.values import AuthorizeRequest, Proof, SigninAttempt
+from identity.values import AuthorizeRequest, Proof, SigninAttempt, Standing
 from policy.values import Decision
 
 _FIELDS = (
@@ -37,6 +38,24 @@ _FIND_ATTEMPT = Statement(
     f"SELECT n, {_FIELDS} FROM input JOIN attempts USING (digest) WHERE finished_at IS NULL AND expires_at > input.now",
 )
 _LOCK_ATTEMPT = replace(_FIND_ATTEMPT, name="lock attempt", postgres=_FIND_ATTEMPT.postgres + " FOR UPDATE OF attempts")
+# With the person whose proofs it holds, as they stand now.
+_OF_ATTEMPT = ", ".join(f"a.{field.strip()}" for field in _FIELDS.split(","))
+_FIND_WITH_PERSON = Statement(
+    "find attempt with person",
+    (("digest", "bytea"), ("now", "bigint")),
+    (
+        f"SELECT {_OF_ATTEMPT}, {COLUMNS_SQLITE} FROM attempts a LEFT JOIN people p ON p.id = a.person_id"
+        " WHERE a.digest = :digest AND a.finished_at IS NULL AND a.expires_at > :now",
+    ),
+    f"SELECT n, {_OF_ATTEMPT}, {COLUMNS_POSTGRES} FROM input JOIN attempts a USING (digest)"
+    " LEFT JOIN people p ON p.id = a.person_id WHERE a.finished_at IS NULL AND a.expires_at > input.now",
+)
+_FIND_PERSON = Statement(
+    "find person of attempt",
+    (("digest", "bytea"),),
+    (f"SELECT {COLUMNS_SQLITE} FROM attempts a JOIN people p ON p.id = a.person_id WHERE a.digest = :digest",),
+    f"SELECT n, {COLUMNS_POSTGRES} FROM input JOIN attempts a USING (digest) JOIN people p ON p.id = a.person_id",
+)
 _STORE_ATTEMPT = insert_into(attempts)
 
 _CHANGED = (
@@ -119,6 +138,37 @@ async def lock_attempt(db: AsyncConnection, flow_digest: bytes | None, *, now: d
     return None if row is None else _attempt_of(row)
 
 
+async def find_with_person(
+    database: Database, flow_digest: bytes | None, *, mail_code: bool, now: datetime
+) -> tuple[SigninAttempt, Standing | None] | None:
+    """The unfinished attempt and how the person whose proofs it holds stands, where there is one.
+
+    `mail_code`: whether a mailed code is a factor here.
+    """
+    if flow_digest is None:
+        return None
+    row = await database.find(_FIND_WITH_PERSON, (flow_digest, to_micros(now)))
+    if row is None:
+        return None
+    person = row[-WIDTH:]
+    standing = None if person[0] is None else standing_of(person, mail_code=mail_code)
+    return _attempt_of(row[:-WIDTH]), standing
+
+
+async def lock_with_person(
+    db: AsyncConnection, flow_digest: bytes | None, *, mail_code: bool, now: datetime
+) -> tuple[SigninAttempt, Standing | None] | None:
+    """The same in a write transaction, as in `lock_attempt`."""
+    if flow_digest is None:
+        return None
+    # Two statements: the second sees what was committed while the first waited for the lock.
+    locking = _LOCK_ATTEMPT, (flow_digest, to_micros(now))
+    rows, people = await run_each(db, locking, (_FIND_PERSON, (flow_digest,)))
+    if not rows:
+        return None
+    return _attempt_of(rows[0]), standing_of(people[0], mail_code=mail_code) if people else None
+
+
 def _attempt_of(row: Row) -> SigninAttempt:
     """The attempt in a row of raw values, in the order of `_FIELDS`."""
     attempt_id, request, person_id, session_id, proofs, decision, consented, destination, put_off, keep, *times = row
@@ -176,4 +226,4 @@ _DROP_PENDING = Statement(
 
 async def drop_pending(db: AsyncConnection, person_id: bytes) -> None:
     """What a person proved in sign-ins that have not led to a session counts no more: the account was locked (S23)."""
-    await run(db, _DROP_PENDING, (person_id,))
+    await send(db, _DROP_PENDING, (person_id,))

@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from audit.record import Origin
 from base.statements import Statement
-from base.within import run
+from base.within import run, send
 from identity import lockout, passwords
 from identity.services import Services
 from identity.signin.attempt import lock_attempt
@@ -62,7 +62,7 @@ async def complete_signin(
 
 async def _is_unchanged(db: AsyncConnection, person: Claimed) -> bool:
     """Whether the account is still active and has still the same password: both may have changed during the hash."""
-    await run(db, _HOLD, (person.id,))
+    await send(db, _HOLD, (person.id,))
     return await run(db, _UNCHANGED, (person.id, person.password_id)) is not None
 
 

@@ -23,8 +23,8 @@ from identity.services import Services, origin_of
 from identity.sessions import find_live, touch_session
 from identity.signin.address_limits import find_begin_wait
 from identity.signin.attempt import (
-    find_attempt,
-    lock_attempt,
+    find_with_person,
+    lock_with_person,
     new_attempt,
     read_flow,
     save_attempt,
@@ -117,15 +117,16 @@ async def load_flow(
 
     With `lock_in`, a write transaction, nobody else takes a step of the flow until that ends.
     """
-    flow_digest = read_flow(request, services)
+    flow_digest, mail_code = read_flow(request, services), services.settings.mail_code_factor
     if lock_in is None:
-        attempt = await find_attempt(services.database, flow_digest, now=now)
+        found = await find_with_person(services.database, flow_digest, mail_code=mail_code, now=now)
     else:
-        attempt = await lock_attempt(lock_in, flow_digest, now=now)
-    if flow_digest is None or attempt is None:
+        found = await lock_with_person(lock_in, flow_digest, mail_code=mail_code, now=now)
+    if flow_digest is None or found is None:
         return None
+    attempt, pending = found
     session = await find_live(services, request)
-    outlook = await look_ahead(services, attempt, session, now=now)
+    outlook = await look_ahead(services, attempt, session, now=now, pending=pending)
     return Flow(flow_digest, outlook.attempt, session, outlook.step, outlook.standing, outlook.missing)
 
 
@@ -136,8 +137,13 @@ async def look_ahead(
     *,
     now: datetime,
     standing: Standing | None = None,
+    pending: Standing | None = None,
 ) -> Outlook:
-    """Where the attempt stands. Changes nothing. `standing` is the person's, where the caller knows it better."""
+    """Where the attempt stands. Changes nothing.
+
+    `standing` is the person's, where the caller knows it better; `pending` that of whoever the attempt's proofs are,
+    as `find_with_person` found it.
+    """
     request = attempt.request
     client = services.catalogue.find_client(request.client_id) if request else None
     if request is not None and (client is None or client.disabled):
@@ -147,7 +153,7 @@ async def look_ahead(
         standing = evidence.session.standing
     elif standing is None and evidence.person_id is not None:
         mail_code = services.settings.mail_code_factor
-        standing = await find_standing(services.database, evidence.person_id, mail_code=mail_code)
+        standing = pending or await find_standing(services.database, evidence.person_id, mail_code=mail_code)
     if standing is not None and is_outdated(evidence, standing):
         attempt, evidence = replace(attempt, proofs=(), session_id=None), Evidence()
     missing: tuple[str, ...] = ()

@@ -17,7 +17,7 @@ from base.clock import to_micros, to_seconds
 from base.ids import PERSON, show_id
 from base.secret_values import COOKIE, new_secret
 from base.statements import Statement
-from base.within import run
+from base.within import run_each
 from identity import revocation
 from identity.devices import SeenDevice, remember_device, see_device
 from identity.mail.letter_values import Notice
@@ -141,12 +141,12 @@ def _with(
 
 
 async def _is_valid(db: AsyncConnection, attempt: SigninAttempt, standing: Standing) -> bool:
-    row = await run(db, _NOT_BEFORE, (standing.id,))
-    if row is None:
-        return False
     # A statement of its own: it must see what was committed while the one before waited.
-    password = await run(db, _PASSWORD_SET_AT, (standing.id,)) if attempt.session_id is None else None
-    ended = [cast(int, found[0]) for found in (row, password) if found is not None and found[0] is not None]
+    asked = (_NOT_BEFORE, _PASSWORD_SET_AT) if attempt.session_id is None else (_NOT_BEFORE,)
+    person, *password = await run_each(db, *((statement, (standing.id,)) for statement in asked))
+    if not person:
+        return False
+    ended = [cast(int, row[0]) for rows in (person, *password) for row in rows[:1] if row[0] is not None]
     return all(to_micros(proof.at) >= max(ended, default=0) for proof in attempt.proofs)
 
 

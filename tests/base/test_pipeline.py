@@ -58,6 +58,15 @@ async def count(database: Database) -> int:
         return int((await db.execute(select(func.count()).select_from(data_keys))).scalar_one())
 
 
+async def keep(database: Database, *names: str, then: Statement | None = None) -> None:
+    """Stores a row of each name in one transaction, one after the other, and then runs a statement on the first."""
+    async with database.transaction() as db:
+        for name in names:
+            await store(db, INSERT, [(name, b"", 1)])
+        if then is not None:
+            await run(db, then, (names[0],))
+
+
 async def test_what_was_put_off_is_seen_by_the_next_statement_and_stored_by_the_commit(database: Database) -> None:
     async with database.transaction() as db:
         await store(db, INSERT, [("a", b"1", 1), ("b", b"2", 2)])
@@ -81,22 +90,15 @@ async def test_what_was_put_off_never_happens_in_a_transaction_that_is_given_up(
 
 
 async def test_a_row_that_is_refused_at_the_commit_takes_the_transaction_with_it(database: Database) -> None:
-    async with database.transaction() as db:
-        await store(db, INSERT, [("taken", b"", 1)])
+    await keep(database, "taken")
     with pytest.raises(StatementRefused, match=r"^(UniqueViolation 23505|IntegrityError \w+)$"):
-        async with database.transaction() as db:
-            await store(db, INSERT, [("new", b"", 1)])
-            await store(db, INSERT, [("taken", b"", 1)])
-            await store(db, INSERT, [("newer", b"", 1)])
+        await keep(database, "new", "taken", "newer")
     assert await count(database) == 1
 
 
 async def test_a_row_that_is_refused_before_another_statement_is_told_there(database: Database) -> None:
     with pytest.raises(StatementRefused):
-        async with database.transaction() as db:
-            await store(db, INSERT, [("same", b"", 1)])
-            await store(db, INSERT, [("same", b"", 1)])
-            await run(db, FIND, ("same",))
+        await keep(database, "same", "same", then=FIND)
     assert await count(database) == 0
 
 
@@ -161,14 +163,16 @@ async def test_a_connection_that_was_cut_tells_so_and_is_not_used_again(postgres
     """S44"""
     url = postgres_url()
     database = Database(url)
-    async with database.transaction() as db:
-        await store(db, INSERT, [("a", b"", 1)])
-    with pytest.raises(StorageUnavailable):
+    await keep(database, "a")
+
+    async def keep_while_cut() -> None:
         async with database.transaction() as db:
-            assert await run(db, FIND, ("a",)) is not None
             own = (await db.execute(text("SELECT pg_backend_pid()"))).scalar_one()
             async with await psycopg.AsyncConnection.connect(url, autocommit=True) as other:
                 await other.execute("SELECT pg_terminate_backend(%s, 5000)", [own])
             await store(db, INSERT, [("b", b"", 1)])
+
+    with pytest.raises(StorageUnavailable):
+        await keep_while_cut()
     assert await count(database) == 1
     await database.close()
