@@ -61,22 +61,12 @@ async def open_services(
     try:
         sealer = Sealer(master_keys)
         keys = await _make_keys(database, sealer, now=clock())
-        emitter = keys.emitter
-        audit = AuditServices(
-            settings=settings.for_audit(),
-            database=database,
-            emitter=emitter,
-            sealer=sealer,
-            clock=clock,
-            key=LedgerKey(origin_of(told.issuer), keys.ledger),
-            outbound=Outbound(allow=settings.outbound.allow, timeout_s=settings.outbound.timeout_s),
-        )
         catalogue = Catalogue(database, told.issuer)
         services = Services(
             settings=told,
             database=database,
-            emitter=emitter,
-            audit=audit,
+            emitter=keys.emitter,
+            audit=_audit_services(settings, database, sealer, keys, clock),
             sealer=sealer,
             catalogue=catalogue,
             keys=_key_ring(database, sealer, told, catalogue),
@@ -97,6 +87,20 @@ async def open_services(
         hashes.close()
         if breached is not None:
             breached.close()
+
+
+def _audit_services(
+    settings: Settings, database: Database, sealer: Sealer, keys: "_Keys", clock: Clock
+) -> AuditServices:
+    return AuditServices(
+        settings=settings.for_audit(),
+        database=database,
+        emitter=keys.emitter,
+        sealer=sealer,
+        clock=clock,
+        key=LedgerKey(origin_of(settings.issuer), keys.ledger),
+        outbound=Outbound(allow=settings.outbound.allow, timeout_s=settings.outbound.timeout_s),
+    )
 
 
 def open_store(settings: Settings) -> KeyValue:
