@@ -1,6 +1,7 @@
 """The event catalogue's grammar: what an event type is, and the register that holds them all.
 
 A name is `family.action`. Each data field is public, or personal: sealed under the key of the person it is about.
+A new type also gets its Turkish sentence (`locale/tr.po`) and its class of OCSF (`siem/ocsf_classes.py`).
 """
 
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ class Severity(StrEnum):
 FAMILIES = frozenset(
     "login logout mfa backup_code password recovery lockout session device token client risk policy admin".split()
 )
+
+# Families whose rooms are not built yet: they have no event types, and get them with their rooms.
+UNBUILT = frozenset({"risk", "policy"})
 
 
 @dataclass(frozen=True, slots=True)

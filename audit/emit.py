@@ -2,8 +2,10 @@
 
 import os
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import insert, select
@@ -18,6 +20,15 @@ from base.statements import Insert, Row
 from base.within import store
 
 _CACHED = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Born:
+    """An event that has its id and its time already: somebody else tells of it."""
+
+    id: bytes
+    at: datetime
+    event: Event
 
 
 class Emitter:
@@ -43,6 +54,10 @@ class Emitter:
         for subject_id, key in keys.items():
             self._remember(subject_id, AESGCM(key))
 
+    def forget(self, subject_id: bytes) -> None:
+        """Takes a destroyed key out of this process's memory. Called before the commit, it may be read once more."""
+        self._keys.pop(subject_id, None)
+
     async def emit(self, db: AsyncConnection, event: Event, *, now: datetime) -> None:
         """Stores one event in the caller's transaction."""
         await self.emit_all(db, [event], now=now)
@@ -61,21 +76,29 @@ class Emitter:
                 key = await self._load_key(db, subject)
         return INSERT_EVENT, self._row(event, key, now)
 
+    async def rows_of(self, born: Sequence[Born]) -> list[Row]:
+        """Rows of `INSERT_EVENT`, in order; the keys that are not in memory are read all at once."""
+        keys = await self._load_keys({each.event.person or NOBODY for each in born})
+        return [self._row(each.event, keys[each.event.person or NOBODY], each.at, each.id) for each in born]
+
     def index(self, kind: str, value: str) -> bytes:
         """A keyed index value, for searches and for usernames that nobody has (S46)."""
         return index_value(self._index_key, kind, value)
 
-    def _row(self, event: Event, key: AESGCM, now: datetime) -> Row:
-        address, network = self._address_indexes(event.origin.address)
-        person = self.index("person", event.person.hex()) if event.person else None
+    def _row(self, event: Event, key: AESGCM | None, at: datetime, event_id: bytes | None = None) -> Row:
+        """The row; under no key it is about an erased person: nobody can open it, and nobody finds it by a value."""
         return make_row(
             event,
-            event_id=new_id(now),
-            at=now,
+            event_id=event_id or new_id(at),
+            at=at,
             salt=os.urandom(16),
-            subject_key=key,
-            indexes=Indexes(person, address, network),
+            subject_key=key or AESGCM(AESGCM.generate_key(KEY_BYTES * 8)),
+            indexes=Indexes() if key is None else self._indexes(event),
         )
+
+    def _indexes(self, event: Event) -> Indexes:
+        person = self.index("person", event.person.hex()) if event.person else None
+        return Indexes(person, *self._address_indexes(event.origin.address))
 
     def _address_indexes(self, address: str | None) -> tuple[bytes | None, bytes | None]:
         if address is None:
@@ -90,16 +113,33 @@ class Emitter:
             self._addresses.popitem(last=False)
         return made
 
-    async def _load_key(self, db: AsyncConnection, subject_id: bytes) -> AESGCM:
+    async def _load_key(self, db: AsyncConnection, subject_id: bytes) -> AESGCM | None:
+        """The subject's key, or None where it was destroyed: that is asked anew each time, as it may be undone yet."""
         key = self._keys.get(subject_id)
         if key is not None:
             self._keys.move_to_end(subject_id)
             return key
         query = select(subject_keys.c.sealed).where(subject_keys.c.subject_id == subject_id)
         sealed = (await db.execute(query)).scalar_one()
+        if sealed is None:
+            return None
         key = AESGCM(self._sealer.unseal(sealed, aad=_aad(subject_id)))
         self._remember(subject_id, key)
         return key
+
+    async def _load_keys(self, subjects: Collection[bytes]) -> Mapping[bytes, AESGCM | None]:
+        """The subjects' keys, None for each that was destroyed."""
+        keys: dict[bytes, AESGCM | None] = {subject: self._keys.get(subject) for subject in subjects}
+        unknown = [subject for subject, key in keys.items() if key is None]
+        if unknown:
+            query = select(subject_keys.c.subject_id, subject_keys.c.sealed)
+            query = query.where(subject_keys.c.subject_id.in_(unknown), subject_keys.c.sealed.is_not(None))
+            async with self._database.reading() as db:
+                found = (await db.execute(query)).all()
+            for subject, sealed in found:
+                keys[bytes(subject)] = AESGCM(self._sealer.unseal(sealed, aad=_aad(bytes(subject))))
+                self._remember(bytes(subject), cast(AESGCM, keys[bytes(subject)]))
+        return keys
 
     def _remember(self, subject_id: bytes, key: AESGCM) -> None:
         self._keys[subject_id] = key

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.catalogue import DATA_EXPORTED
 from audit.emit import Emitter
-from audit.reading import BATCH, EventReader, as_json
+from audit.reading import BATCH, EventReader, StoredEvent, as_json
 from audit.record import Event, Origin
 from audit.tables import events
 from base.database import Database
@@ -37,6 +37,12 @@ async def begin_export(
 
 
 async def export_events(database: Database, sealer: Sealer, range_: ExportRange) -> AsyncIterator[dict[str, object]]:
+    """Each event of the range, ready for JSON."""
+    async for event in walk_events(database, sealer, range_):
+        yield as_json(event)
+
+
+async def walk_events(database: Database, sealer: Sealer, range_: ExportRange) -> AsyncIterator[StoredEvent]:
     """Each event of the range. Memory stays flat: rows come in batches of 500, each in a short read of its own."""
     reader = EventReader(sealer)
     after: tuple[datetime, bytes] | None = None
@@ -45,7 +51,7 @@ async def export_events(database: Database, sealer: Sealer, range_: ExportRange)
             rows = await _next_rows(db, after, range_.last)
             batch = await reader.open_all(db, rows)
         for event in batch:
-            yield as_json(event)
+            yield event
         if len(rows) < BATCH:
             return
         after = (batch[-1].at, batch[-1].id)

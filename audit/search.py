@@ -37,6 +37,7 @@ class FoundEvent:
     session_id: bytes | None
     device_id: bytes | None
     place: object
+    source: str
     data: Mapping[str, object]
     personal: Mapping[str, object]
 
@@ -121,6 +122,7 @@ def _opened(rows: Sequence[Row[tuple[object, ...]]], person_id: bytes, key: AESG
             row.session_id,
             row.device_id,
             row.place,
+            row.source,
             _fields(_BODY.decode(row.body).get("data")),
             # Sealed for somebody else it would not open anyway.
             _open(key, row) if key is not None and bytes(row.sealed_for) == person_id else {},

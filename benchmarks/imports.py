@@ -15,7 +15,7 @@ from urllib.request import Request, urlopen
 
 from benchmarks.deployment import API_SCOPES, Deployment
 from benchmarks.figures import Figure
-from benchmarks.processes import LOAD_CORE, BenchmarkFailed, Program, start, tail
+from benchmarks.processes import LOAD_CORE, BenchmarkFailed, Program, peak_mib, start, tail
 
 PEOPLE, QUICK_PEOPLE = 100_000, 5_000
 LIMIT_S = 180.0
@@ -76,7 +76,7 @@ def _import(folder: Path, people: int, name: str, say: Callable[[str], None]) ->
     began, peak = time.perf_counter(), 0.0
     try:
         while program.process.poll() is None:
-            peak = max(peak, _peak_mib(program.pid))
+            peak = max(peak, peak_mib(program.pid))
             time.sleep(_LOOK_EVERY_S)
     finally:
         program.stop()
@@ -114,15 +114,6 @@ def _hash(number: int, draw: random.Random) -> str:
             return f"$2b$10${salt}{draw.randbytes(16).hex()[:31]}"
         case _:
             return f"argon2$argon2id$v=19$m=102400,t=2,p=8${salt}${digest.rstrip('=')}"
-
-
-def _peak_mib(pid: int) -> float:
-    """The most memory that a process has had so far; 0 where it has ended."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return 0.0
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), 0.0)
 
 
 @contextmanager

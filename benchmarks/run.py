@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -20,16 +20,19 @@ from benchmarks.compare import ROWS, Effort, Sides, compare
 from benchmarks.deployment import DatabaseKind, Deployment, start_deployment
 from benchmarks.figures import Figure, document, table
 from benchmarks.imports import PEOPLE, QUICK_PEOPLE, measure_import
+from benchmarks.ledger import EVENTS, QUICK_EVENTS, measure_ledger
 from benchmarks.memory import measure_memory
 from benchmarks.person_rows import compare_totp, measure_sessions
 from benchmarks.postgres import start_postgres
 from benchmarks.processes import LOAD_CORE, ROOT, SERVER_CORE, BenchmarkFailed
+from benchmarks.report import DAY_EVENTS, QUICK_DAY_EVENTS, measure_report
 from benchmarks.rivals import Rival, start_floor, start_peer
+from benchmarks.search import QUICK_SEARCHED, SEARCHED, measure_search
 from benchmarks.signin_rows import compare_signin, measure_latency, measure_overload
 
 PROTOCOL_ROWS = tuple(row.name for row in ROWS)
 SIGNIN_ROWS = ("signin", "latency", "overload", "totp", "sessions")
-NAMES = (*PROTOCOL_ROWS, *SIGNIN_ROWS, "memory", "import")
+NAMES = (*PROTOCOL_ROWS, *SIGNIN_ROWS, "memory", "import", "ledger", "report", "search")
 FULL, QUICK = Effort(pairs=7, seconds=4, warm_up_s=10), Effort(pairs=1, seconds=2, warm_up_s=4)
 SIGNINS, QUICK_SIGNINS = 10_000, 200
 
@@ -114,6 +117,23 @@ def _measure(args: argparse.Namespace, folder: Path) -> Iterator[list[Figure]]:
         people = QUICK_PEOPLE if args.quick else PEOPLE
         with deployments(("sqlite",), folder / "import") as ours:
             yield _guarded("import", partial(measure_import, ours[0], folder / "import" / "sqlite", people, say))
+    yield from _measure_log(args, wanted, kinds, folder)
+
+
+def _measure_log(
+    args: argparse.Namespace, wanted: Collection[str], kinds: Sequence[DatabaseKind], folder: Path
+) -> Iterator[list[Figure]]:
+    for kind in kinds if "search" in wanted else ():
+        count = QUICK_SEARCHED if args.quick else SEARCHED
+        yield _guarded("search", partial(measure_search, kind, folder / "search" / kind, count, say))
+    if "sqlite" not in kinds:
+        return
+    if "ledger" in wanted:
+        events = QUICK_EVENTS if args.quick else EVENTS
+        yield _guarded("ledger", partial(measure_ledger, folder / "ledger", events, say))
+    if "report" in wanted:
+        events = QUICK_DAY_EVENTS if args.quick else DAY_EVENTS
+        yield _guarded("report", partial(measure_report, folder / "report", events, say))
 
 
 def _guarded(row: str, work: Callable[[], list[Figure]]) -> list[Figure]:

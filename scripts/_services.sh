@@ -11,11 +11,15 @@ has_command() {
 
 has_postgresql() { has_command initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; }
 
+# The driver for TLS is a package of its own, and the program lies outside many a PATH.
+has_rsyslog() { [[ -x /usr/sbin/rsyslogd ]] && compgen -G '/usr/lib/*/rsyslog/lmnsd_ossl.so' >/dev/null; }
+
 ensure_debian_packages() {
     local missing=()
     has_command redis-server || missing+=(redis-server)
     has_postgresql || missing+=(postgresql)
     has_command chromium chromium-browser google-chrome || missing+=(chromium)
+    has_rsyslog || missing+=(rsyslog rsyslog-openssl)
     ((${#missing[@]})) || return 0
     if ((EUID != 0)) || ! has_command apt-get; then
         stop_with "The tests need ${missing[*]}: run 'sudo apt-get install ${missing[*]}', then this command again."

@@ -15,11 +15,12 @@ from identity.oauth import routes as oauth
 from identity.recovery import views as recovery
 from identity.services import Services
 from identity.signin import views as signin
+from server.api import loading as api
 from server.background import Background
+from server.beside import make_work
 from server.edge import Edge, EdgeParts
 from server.failures import Failure, make_failure_answers
 from server.logs import AccessLog, write_to_stderr
-from server.mail_sending import make_sending
 from server.methods import one_route_a_path
 from server.metrics import Metrics
 from server.settings import Settings
@@ -45,7 +46,8 @@ class App:
 
 def build(settings: Settings, services: Services) -> App:
     """Puts the application together; starts nothing."""
-    metrics, background = Metrics(), Background(services, make_sending(settings, services))
+    metrics = Metrics()
+    background = Background(services, make_work(settings, services, metrics))
     access_log = AccessLog(write_to_stderr) if settings.log.access else None
     fail = make_failure_answers(services.pages)
     exact = oauth.hot_routes(services)
@@ -88,6 +90,7 @@ def _routes(settings: Settings, services: Services, itself: ASGIApp) -> Sequence
         *factors.routes(services),
         *recovery.routes(services),
         *account.routes(services),
+        *api.routes(services),
     ]
     # The demo keeps its visitors' tokens in one process's memory.
     if settings.has_demo and settings.workers == 1:

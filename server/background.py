@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 from importlib import import_module
 
 from sqlalchemy import func, select
@@ -14,8 +14,8 @@ from feed.numbering import make_sequencer
 from identity.account.deletion import delete_due_people
 from identity.services import Services
 from identity.tables import sessions
+from server.beside import Work
 from server.housekeeping import remove_expired
-from server.mail_sending import SEND_EVERY_S, MailSending
 
 log = logging.getLogger("ostiary.background")
 
@@ -30,9 +30,9 @@ HOUSEKEEPING_S = 60.0
 class Background:
     """The tasks of one process; `live_sessions` is the last count, `ledger` the last look at it."""
 
-    def __init__(self, services: Services, mail: MailSending | None = None) -> None:
+    def __init__(self, services: Services, beside: Sequence[Work] = ()) -> None:
         self._services = services
-        self._mail = mail
+        self._beside = beside
         self._keeping = LedgerKeeping(services.audit)
         self._feed = make_sequencer(services.database, services.clock)
         self._tasks: list[asyncio.Task[None]] = []
@@ -41,33 +41,30 @@ class Background:
 
     def start(self) -> None:
         """Begins; the first housekeeping comes after a minute, so that a start stays short."""
-        self._tasks = [
-            asyncio.create_task(_again_and_again(POLL_S, self._poll)),
-            asyncio.create_task(_again_and_again(NUMBER_S, self._number)),
-            asyncio.create_task(_again_and_again(SIGN_S, self._keeping.sign)),
-            asyncio.create_task(_again_and_again(WATCH_S, self._watch_ledger)),
-            asyncio.create_task(_again_and_again(HOUSEKEEPING_S, self._keep_house)),
-            asyncio.create_task(self._warm_up()),
+        work = [
+            Work("the look for changes", POLL_S, self._poll),
+            Work("numbering", NUMBER_S, self._number),
+            Work("signing the log", SIGN_S, self._keeping.sign),
+            Work("the look at the ledger", WATCH_S, self._watch_ledger),
+            Work("housekeeping", HOUSEKEEPING_S, self._keep_house),
+            *self._beside,
         ]
-        if self._mail is not None:
-            self._tasks.append(asyncio.create_task(_again_and_again(SEND_EVERY_S, self._mail.send_due)))
+        self._tasks = [asyncio.create_task(_again_and_again(each)) for each in work]
+        self._tasks.append(asyncio.create_task(self._warm_up()))
 
     async def stop(self) -> None:
-        """Ends the tasks and waits for them."""
+        """Ends the tasks and waits for them; a clean stop leaves nothing unsigned."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._tasks:
-            await self._stop_ledger()
+        if not self._tasks:
+            return
+        own = Work("signing the log", SIGN_S, self._keeping.sign, self._stop_numbering)
+        await asyncio.gather(*(_stop(each) for each in (*self._beside, own)))
 
-    async def _stop_ledger(self) -> None:
-        """A clean stop leaves nothing unsigned."""
-        try:
-            async with asyncio.timeout(STOP_S):
-                await self._keeping.stop()
-                await self._feed.lease.give_back(self._services.clock())
-        except (StorageUnavailable, TimeoutError):
-            log.warning("the last events are not signed: the database did not answer; the next start signs them")
+    async def _stop_numbering(self) -> None:
+        await self._keeping.stop()
+        await self._feed.lease.give_back(self._services.clock())
 
     async def _number(self) -> None:
         await self._keeping.number()
@@ -98,20 +95,32 @@ class Background:
             ).scalar_one()
 
 
-async def _again_and_again(every_s: float, work: Callable[[], Awaitable[None]]) -> None:
+async def _again_and_again(work: Work) -> None:
     """Runs until it is cancelled. A failure is logged once until it goes well again; the next round tries anew."""
     failing = False
     while True:
-        await asyncio.sleep(every_s)
+        await asyncio.sleep(work.every_s)
         try:
-            await work()
+            await work.round()
             failing = False
         except StorageUnavailable as failure:
             if not failing:
-                log.warning("%s: the database did not answer: %s", work.__name__, failure)
+                log.warning("%s waits for its storage: %s", work.name, failure)
             failing = True
         except Exception:
             # A fault of ours in one round must not end the rounds: a withdrawn key would never be noticed.
             if not failing:
-                log.exception("%s failed", work.__name__)
+                log.exception("%s failed", work.name)
             failing = True
+
+
+async def _stop(work: Work) -> None:
+    if work.stop is None:
+        return
+    try:
+        async with asyncio.timeout(STOP_S):
+            await work.stop()
+    except (StorageUnavailable, TimeoutError):
+        log.warning("%s did not end in good order; the next start goes on with it", work.name)
+    except Exception:
+        log.exception("%s did not end in good order", work.name)

@@ -16,7 +16,9 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "client": ("server.commands.client", "Applications: create, list, show, disable, rotate-secret, delete."),
     "api": ("server.commands.api", "APIs and their scopes: create, list, delete."),
     "key": ("server.commands.key", "Signing keys: list, rotate, revoke."),
-    "audit": ("server.commands.audit", "What happened: export."),
+    "audit": ("server.commands.audit", "What happened: verify, checkpoint, export."),
+    "report": ("server.commands.report", "What a day looked like, to hand over: daily, list, show."),
+    "alert": ("server.commands.alert", "Alerts: list, show, ack, test, retry."),
     "config": ("server.commands.config", "Settings: show, schema."),
 }
 

@@ -106,6 +106,9 @@ class Edge:
         extra = {"request_id": scope["ostiary.request_id"]}
         if isinstance(error, StorageUnavailable):
             self._parts.metrics.storage_unavailable += 1
+            if scope["method"] not in _WITHOUT_BODY:
+                # What changes something leaves an event, in one transaction (S44).
+                self._parts.metrics.audit_write_failures += 1
             log.error("the database did not answer: %s", error, extra=extra)
             return Failure.STORAGE
         self._parts.metrics.unexpected_errors += 1

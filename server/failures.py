@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from base.pages import Pages
 
 _PROGRAM_PATHS = ("/oauth/", "/.well-known/", "/api/", "/access/", "/feed/", "/policy/", "/scim/")
+_API = "/api/"
 # Browsers come here, although the paths look like the ones above.
 _PEOPLE_PATHS = frozenset({"/oauth/authorize", "/oauth/logout"})
 
@@ -66,8 +67,10 @@ def wants_page(scope: Scope) -> bool:
 
 
 def plain_answer(scope: Scope, failure: Failure) -> Response:
-    """The failure as JSON: an OAuth error with the request id."""
+    """The failure as JSON with the request id: an OAuth error, or a problem document under `/api/`."""
     answer = failure.value
+    if scope["path"].startswith(_API):
+        return _problem(scope, answer)
     body = {
         "error": answer.error,
         "error_description": answer.message,
@@ -75,6 +78,19 @@ def plain_answer(scope: Scope, failure: Failure) -> Response:
     }
     headers = {} if answer.retry_after_s is None else {"Retry-After": str(answer.retry_after_s)}
     return Response(msgspec.json.encode(body), answer.status, headers, "application/json")
+
+
+def _problem(scope: Scope, answer: _Answer) -> Response:
+    """The failure as the API tells its own (RFC 9457)."""
+    body = {
+        "type": "about:blank",
+        "title": answer.title,
+        "status": answer.status,
+        "detail": answer.message,
+        "request_id": scope.get("ostiary.request_id"),
+    }
+    headers = {} if answer.retry_after_s is None else {"Retry-After": str(answer.retry_after_s)}
+    return Response(msgspec.json.encode(body), answer.status, headers, "application/problem+json")
 
 
 async def answer_failure(

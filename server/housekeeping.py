@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Table, and_, delete, exists, or_, select
 
+from audit.alerts.outgoing import is_over as alerts_over
+from audit.tables import alerts, intake_batches
 from base.database import Database
 from base.tables import outbox
 from feed.tables import feed
@@ -17,6 +19,7 @@ from identity.mail.outbox import is_over as letters_over
 from identity.tables import attempts, grants, lockouts, revoked_tokens, sessions, single_use
 
 DAY = timedelta(days=1)
+BATCHES_KEPT = timedelta(days=2)
 KEPT = timedelta(days=30)
 BATCH = 500
 
@@ -30,6 +33,8 @@ def expired(now: datetime) -> Iterator[Rule]:
     yield revoked_tokens, revoked_tokens.c.expires_at < now - DAY
     yield feed, feed.c.expires_at < now - DAY
     yield outbox, letters_over(now)
+    yield intake_batches, intake_batches.c.created_at < now - BATCHES_KEPT
+    yield alerts, alerts_over(now)
     is_over = or_(lockouts.c.until.is_(None), lockouts.c.until < now)
     is_kept = and_(lockouts.c.kept_until.is_not(None), lockouts.c.kept_until > now)
     yield lockouts, and_(lockouts.c.first_at < now - DAY, is_over, ~is_kept)

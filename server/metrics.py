@@ -5,7 +5,7 @@ that. They become Prometheus' text only when somebody asks.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -44,6 +44,11 @@ DEFINITIONS = {
         Definition("ostiary_requests_in_flight", "gauge", "Requests under way now."),
         Definition("ostiary_unexpected_errors_total", "counter", "Requests that ended in an unexpected error (500)."),
         Definition("ostiary_storage_unavailable_total", "counter", "Requests refused for want of the database (503)."),
+        Definition(
+            "ostiary_audit_write_failures_total",
+            "counter",
+            "Requests refused because what they changed could not be written to the log (503).",
+        ),
         Definition("ostiary_hash_threads", "gauge", "Threads that hash passwords."),
         Definition("ostiary_hash_active", "gauge", "Password hashes under way now."),
         Definition("ostiary_hash_waiting", "gauge", "Callers that wait for a password hash."),
@@ -57,6 +62,10 @@ DEFINITIONS = {
             "gauge",
             "Age of the oldest event that no checkpoint outside the database covers; 0 where all are covered.",
         ),
+        Definition(
+            "ostiary_siem_lag_events", "gauge", "Numbered events that a receiver does not have yet.", ("exporter",)
+        ),
+        Definition("ostiary_siem_lag_seconds", "gauge", "Seconds for which the oldest of them waits.", ("exporter",)),
         Definition("ostiary_resident_bytes", "gauge", "Memory of this process that is in RAM."),
         Definition("ostiary_start_time_seconds", "gauge", "When this process started, in seconds since 1970."),
     )
@@ -71,8 +80,10 @@ class Metrics(Collector):
         self.in_flight = 0
         self.unexpected_errors = 0
         self.storage_unavailable = 0
+        self.audit_write_failures = 0
         self._latency: dict[str, list[float]] = {}
         self._gauges: dict[str, Callable[[], float]] = {}
+        self._labelled: dict[str, Callable[[], Mapping[tuple[str, ...], float]]] = {}
 
     def count(self, route: str, method: str, status: int, seconds: float) -> None:
         """One answered request. `route` is a template, never a path that somebody typed."""
@@ -89,6 +100,10 @@ class Metrics(Collector):
         """Registers where a metric without labels (a counter too) is read from when somebody asks."""
         self._gauges[name] = read
 
+    def labelled_gauge(self, name: str, read: Callable[[], Mapping[tuple[str, ...], float]]) -> None:
+        """Registers where a metric with labels is read from: numbers by the values of its labels, in their order."""
+        self._labelled[name] = read
+
     def collect(self) -> Iterator[Family]:
         """Every metric, as Prometheus' client takes them."""
         yield self._requests()
@@ -97,11 +112,13 @@ class Metrics(Collector):
             "ostiary_requests_in_flight": self.in_flight,
             "ostiary_unexpected_errors_total": self.unexpected_errors,
             "ostiary_storage_unavailable_total": self.storage_unavailable,
+            "ostiary_audit_write_failures_total": self.audit_write_failures,
         }
         for name, number in {**own, **{name: read() for name, read in self._gauges.items()}}.items():
             family = _family(DEFINITIONS[name])
             family.add_metric([], number)
             yield family
+        yield from (self._by_labels(name, read()) for name, read in self._labelled.items())
 
     def text(self) -> bytes:
         """The metrics in Prometheus' text format."""
@@ -113,6 +130,12 @@ class Metrics(Collector):
         family = _family(DEFINITIONS["ostiary_requests_total"])
         for (route, method, status), number in sorted(self.requests.items()):
             family.add_metric([route, method, str(status)], number)
+        return family
+
+    def _by_labels(self, name: str, numbers: Mapping[tuple[str, ...], float]) -> Family:
+        family = _family(DEFINITIONS[name])
+        for labels, number in sorted(numbers.items()):
+            family.add_metric(labels, number)
         return family
 
     def _seconds(self) -> Family:

@@ -6,11 +6,21 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from base.request import Network
-from server.setting_values import check_sender, parse_network, read_items
+from server.setting_values import (
+    check_called_url,
+    check_mail_addresses,
+    check_sender,
+    check_syslog_url,
+    check_webhook_secrets,
+    parse_network,
+    read_items,
+)
 
 Networks = Annotated[
     tuple[Network, ...], BeforeValidator(lambda value: tuple(parse_network(item) for item in read_items(value)))
 ]
+CalledUrl = Annotated[str, AfterValidator(check_called_url)]
+MailAddresses = Annotated[str, AfterValidator(check_mail_addresses)]
 
 
 class Group(BaseModel):
@@ -186,15 +196,22 @@ class Audit(Group):
 class Alert(Group):
     """Who is told at once, and what is worth it."""
 
-    webhook_url: str | None = Field(default=None, description="An https address that gets alerts by POST.")
-    webhook_secret: str | None = Field(default=None, description="The key that signs them: whsec_ and Base64.")
-    slack_url: str | None = Field(default=None, description="An incoming webhook of Slack.")
-    pagerduty_key: str | None = Field(default=None, description="An integration key of PagerDuty (Events API v2).")
-    pagerduty_url: str = Field(
+    webhook_url: CalledUrl | None = Field(default=None, description="An https address that gets alerts by POST.")
+    webhook_secret: Annotated[str, AfterValidator(check_webhook_secrets)] | None = Field(
+        default=None, description="The key that signs them: whsec_ and Base64; a list, newest first."
+    )
+    slack_url: CalledUrl | None = Field(default=None, description="An incoming webhook of Slack.")
+    pagerduty_key: Annotated[str, Field(pattern=r"^[A-Za-z0-9]{32}$")] | None = Field(
+        default=None, description="An integration key of PagerDuty (Events API v2)."
+    )
+    pagerduty_url: CalledUrl = Field(
         default="https://events.pagerduty.com/v2/enqueue", description="Where PagerDuty takes events."
     )
-    email: str | None = Field(default=None, description="Mail addresses that get alerts, with commas between.")
-    escalate_email: str | None = Field(default=None, description="Mail addresses for alerts that nobody acknowledged.")
+    email: MailAddresses | None = Field(default=None, description="Mail addresses that get alerts.")
+    escalate_email: MailAddresses | None = Field(
+        default=None, description="Mail addresses that are added when nobody acknowledged."
+    )
+    language: Literal["en", "tr"] = Field(default="en", description="The language of alerts: en or tr.")
     escalate_s: int = Field(
         default=300, ge=60, le=86400, description="Seconds without acknowledgement until an alert is sent again."
     )
@@ -213,10 +230,14 @@ class Alert(Group):
 class Siem(Group):
     """Where every event goes as it happens."""
 
-    syslog_url: str | None = Field(default=None, description="tls://host:6514, where syslog is taken (RFC 5425).")
-    syslog_ca: Path | None = Field(default=None, description="The authorities of its certificate (PEM).")
+    syslog_url: Annotated[str, AfterValidator(check_syslog_url)] | None = Field(
+        default=None, description="tls://host:6514, where syslog is taken (RFC 5425)."
+    )
+    syslog_ca: Path | None = Field(
+        default=None, description="The authorities of its certificate (PEM); default: the system's."
+    )
     syslog_format: Literal["ocsf", "ecs", "cef"] = Field(default="ocsf", description="The form: ocsf, ecs or cef.")
-    file: Path | None = Field(default=None, description="A file that gets a line of JSON an event.")
+    file: Path | None = Field(default=None, description="A file that gets a line an event.")
     file_format: Literal["ocsf", "ecs", "cef"] = Field(default="ocsf", description="The form: ocsf, ecs or cef.")
 
 

@@ -8,9 +8,12 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from base.mail import parse_sender, parse_smtp_url
+from audit.alerts.signing import parse_secret
+from audit.siem.syslog_target import parse_syslog_url
+from base.mail import is_mail_address, parse_sender, parse_smtp_url
 from base.request import Network
 from base.sealing import check_master_key
+from base.targets import parse_target
 
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 
@@ -160,6 +163,35 @@ def check_smtp_url(text: str) -> str:
 def check_sender(text: str) -> str:
     """`name <a@b.c>`, or `a@b.c`."""
     parse_sender(text)
+    return text
+
+
+def check_called_url(text: str) -> str:
+    """An address that this server calls (S48); the words never repeat it, as its path may be a secret."""
+    parse_target(text)
+    return text
+
+
+def check_webhook_secrets(text: str) -> str:
+    """`whsec_…`, or several with commas between, the newest first."""
+    if not split_list(text):
+        raise ValueError("expected whsec_ and Base64")
+    for each in split_list(text):
+        parse_secret(each)
+    return text
+
+
+def check_mail_addresses(text: str) -> str:
+    """Mail addresses with commas between."""
+    found = split_list(text)
+    if not found or not all(is_mail_address(each) for each in found):
+        raise ValueError("expected mail addresses such as security@example.com, with commas between")
+    return text
+
+
+def check_syslog_url(text: str) -> str:
+    """`tls://host:6514`: events are never sent unencrypted."""
+    parse_syslog_url(text)
     return text
 
 

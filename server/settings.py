@@ -18,6 +18,7 @@ from audit.settings import AuditSettings
 from base.errors import NotReady
 from identity.settings import IdentitySettings
 from policy.values import SigninRules
+from server.setting_conflicts import alert_conflicts, siem_conflicts
 from server.setting_groups import (
     AccessToken,
     Account,
@@ -69,6 +70,7 @@ SECRETS = frozenset(
         ("database_url",),
         ("redis_url",),
         ("smtp_url",),
+        ("alert", "webhook_url"),
         ("alert", "webhook_secret"),
         ("alert", "slack_url"),
         ("alert", "pagerduty_key"),
@@ -356,6 +358,8 @@ def _conflicts(settings: Settings) -> list[str]:
     if settings.session.idle_s > settings.session.absolute_s:
         faults.append("OSTIARY_SESSION__IDLE_S: expected no more than OSTIARY_SESSION__ABSOLUTE_S")
     faults += _factor_conflicts(settings)
+    faults += alert_conflicts(settings.alert, settings.outbound, has_mail_server=settings.smtp_url is not None)
+    faults += siem_conflicts(settings.siem)
     if not settings.listen:
         faults.append("OSTIARY_LISTEN: expected at least one address")
     if settings.workers > 1 and not (settings.redis_url and settings.database.startswith("postgres")):

@@ -121,14 +121,16 @@ def start(
     *,
     answers: Callable[[int], bool],
     account: str | None = None,
+    fixed_port: int | None = None,
 ) -> Service:
-    """Runs `command(port)` in a process group of its own until `answers(port)`; another port where one was taken.
+    """Runs `command(port)` in a process group of its own until `answers(port)`; another port where one was taken,
+    unless it is fixed.
 
     The group's number is written to `folder/pid` before anything else, so that an interrupted run can end it.
     """
     log = folder / "log"
     for _ in range(3):
-        port = free_port()
+        port = fixed_port or free_port()
         with log.open("wb") as output:
             process = subprocess.Popen(
                 command(port),

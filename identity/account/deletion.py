@@ -1,6 +1,6 @@
 """The end of an account: asked for, taken back within a grace, and done when that is over.
 
-What stays is the row without a name and the events; erasing their personal fields is the audit log's own business.
+What stays is the row without a name and the events, whose personal fields nobody can read any more (S47).
 """
 
 from datetime import datetime
@@ -9,6 +9,7 @@ from sqlalchemy import Table, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.catalogue import PERSON_DELETION_ASKED, PERSON_DELETION_UNDONE, EventType
+from audit.erasure import erase_person
 from audit.record import Event, Origin
 from base.clock import to_seconds
 from base.ids import PERSON, show_id
@@ -95,13 +96,25 @@ async def _delete_person(db: AsyncConnection, services: Services, person_id: byt
         # Taken back a moment ago, or another process was faster.
         return False
     try:
-        await set_person_state(db, services, person_id, "deleted", now=now, actor="system")
+        await delete_person(db, services, person_id, now=now, actor="system")
     except Refused:
         # Became the last administrator meanwhile (S43): the account stays, and whoever asked can ask again.
         await keep_person(db, services, person_id, now=now, actor="system")
         return False
-    await remove_personal_data(db, person_id)
     return True
+
+
+async def delete_person(
+    db: AsyncConnection, services: Services, person_id: bytes, *, now: datetime, actor: str, origin: Origin = Origin()
+) -> None:
+    """Deletes an account for good, with everything that tells who it was, in the log as well (S47).
+
+    To be called last in the caller's transaction (`audit.erasure`). Raises Refused for the last administrator, and
+    JournalUnwritable, upon which nothing may be committed.
+    """
+    await set_person_state(db, services, person_id, "deleted", now=now, actor=actor, origin=origin)
+    await remove_personal_data(db, person_id)
+    await erase_person(db, services.audit, person_id, now=now, actor=actor, origin=origin)
 
 
 async def remove_personal_data(db: AsyncConnection, person_id: bytes) -> None:

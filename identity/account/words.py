@@ -120,9 +120,14 @@ class Entry:
     address: str | None = None
 
 
+# What another service told of: its own words follow.
+FOREIGN = "Something happened in an application."
+
+
 def sentence_of(name: str) -> str:
     """The English sentence for an event of this name."""
-    return SENTENCES.get(name) or all_types()[name].sentence
+    known = all_types().get(name)
+    return SENTENCES.get(name) or (known.sentence if known else FOREIGN)
 
 
 def entry_of(event: FoundEvent, services: Services, person_id: bytes, labels: Mapping[bytes, str], say: Say) -> Entry:
@@ -130,8 +135,11 @@ def entry_of(event: FoundEvent, services: Services, person_id: bytes, labels: Ma
     client = services.catalogue.find_client(event.client_id) if event.client_id else None
     methods = (METHODS[name] for name in _methods(event))
     fields = (FIELDS[name] for name in _texts(event.data.get("fields")) if name in FIELDS)
-    by = BY.get(_actor_kind(event.actor, person_id))
+    is_foreign = event.name not in all_types()
+    # Who did it is then the word of another service, which may name anybody.
+    by = None if is_foreign else BY.get(_actor_kind(event.actor, person_id))
     details = (
+        *(_told(event, services) if is_foreign else ()),
         client.name if client else None,
         _about(event),
         ", ".join(dict.fromkeys(map(say, methods))),
@@ -146,6 +154,12 @@ def entry_of(event: FoundEvent, services: Services, person_id: bytes, labels: Ma
         browser=_browser(event, labels),
         address=_text(event.personal.get("address")),
     )
+
+
+def _told(event: FoundEvent, services: Services) -> tuple[str | None, ...]:
+    """Which service told of it, and its message, or else the event's name."""
+    sender = services.catalogue.find_client(event.source.partition(" ")[0])
+    return sender.name if sender else None, _text(event.data.get("message")) or event.name
 
 
 def _actor_kind(actor: str, person_id: bytes) -> str:

@@ -9,6 +9,9 @@ from enum import StrEnum
 Fact = str | int | datetime
 # The facts that are addresses to open; each holds a secret.
 LINKS = ("link", "unlock", "not_me")
+# A report's letter tells at most so many figures, each as `label: value`.
+MOST_FIGURES = 9
+FIGURES = tuple(f"figure_{number}" for number in range(1, MOST_FIGURES + 1))
 
 
 class LetterKind(StrEnum):
@@ -22,6 +25,8 @@ class LetterKind(StrEnum):
     ALREADY_REGISTERED = "already_registered"
     MAIL_CODE = "mail_code"
     EMAIL_REMOVED = "email_removed"
+    # To whoever is set to be told, about nobody in particular.
+    REPORT = "report"
 
 
 class Notice(StrEnum):
@@ -67,6 +72,7 @@ SHAPES: Mapping[str, Shape] = {
     LetterKind.RESET: Shape(_LINK, _NAME),
     LetterKind.MAIL_CODE: Shape({"code": str, "expires_at": datetime}, _NAME),
     LetterKind.EMAIL_REMOVED: Shape({"at": datetime}, _NAME),
+    LetterKind.REPORT: Shape({"report": str, "title": str, "from_at": datetime}, dict.fromkeys(FIGURES, str)),
     Notice.NEW_DEVICE: _notice(),
     Notice.PASSWORD_CHANGED: _notice(),
     Notice.FACTOR_ADDED: _notice({"method": str}, {"label": str}),

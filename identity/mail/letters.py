@@ -19,7 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from base.languages import DEFAULT
 from base.mail import one_line
 from base.pages import load_translations
-from identity.mail.letter_values import Fact, Letter
+from identity.mail.letter_values import FIGURES, Fact, Letter
 
 _HERE = Path(__file__).parent
 _WIDTH = 72
@@ -99,11 +99,12 @@ class LetterWriter:
         shared = {"service": self._service_name, "issuer": self._issuer}
         # What a template may ask for by name, told or not.
         names = ("name", "browser", "address", "label", "code", "until", "new_email", "added", "removed")
-        unknown = dict.fromkeys(names)
+        unknown = dict.fromkeys((*names, *FIGURES))
         facts = {name: _shown(value) for name, value in letter.facts.items()}
         words = self._words[letter.language]
         words.get_template(f"mail_{letter.kind}.txt").render(
-            **unknown | facts | shared, letter=draft, show=partial(show_instant, language=letter.language)
+            **unknown | facts | shared, letter=draft, show=partial(show_instant, language=letter.language),
+            show_day=partial(show_day, language=letter.language),
         )
         frame = self._frames[letter.language].get_template("mail_frame.html")
         html = frame.render(**shared, language=letter.language, subject=draft.subject, blocks=draft.blocks)
@@ -113,6 +114,11 @@ class LetterWriter:
 def show_instant(at: datetime, *, language: str) -> str:
     """A moment as people write it, in UTC, which is said."""
     return format_datetime(at.astimezone(UTC), "d MMMM y, HH:mm", locale=language) + " UTC"
+
+
+def show_day(at: datetime, *, language: str) -> str:
+    """The day of a moment, in UTC."""
+    return format_datetime(at.astimezone(UTC), "EEEE, d MMMM y", locale=language)
 
 
 def _shown(value: Fact) -> Fact:

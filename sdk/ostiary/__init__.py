@@ -1,7 +1,7 @@
-"""Ostiary's client SDK: who is calling, proven from the access token alone.
+"""Ostiary's client SDK: who is calling, proven from the access token alone, and what happened, told to the audit log.
 
 Owns: verifying access tokens (RFC 9068), keeping the issuer's keys, asking for a better sign-in (RFC 9470), guarding
-ASGI applications, a test kit.
+ASGI applications, sending audit events, a test kit.
 Leaves to others: signing people in (any OpenID Connect client) and everything that needs the server's database.
 
 The names below are imported on first use, so that the pure core (`ostiary.core`) stays free of any HTTP client.
@@ -10,6 +10,10 @@ The names below are imported on first use, so that the pure core (`ostiary.core`
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ostiary.emitter import AuditEmitter as AuditEmitter
+    from ostiary.emitter import EmitterStats as EmitterStats
+    from ostiary.emitter_limits import EmitterLimits as EmitterLimits
+    from ostiary.emitter_sink import EventSink as EventSink
     from ostiary.errors import ConfigurationError as ConfigurationError
     from ostiary.errors import InsufficientAuthentication as InsufficientAuthentication
     from ostiary.errors import InsufficientScope as InsufficientScope
@@ -24,7 +28,11 @@ if TYPE_CHECKING:
 else:
     _HOMES = {
         "AccessToken": "ostiary.values",
+        "AuditEmitter": "ostiary.emitter",
         "ConfigurationError": "ostiary.errors",
+        "EmitterLimits": "ostiary.emitter_limits",
+        "EmitterStats": "ostiary.emitter",
+        "EventSink": "ostiary.emitter_sink",
         "InsufficientAuthentication": "ostiary.errors",
         "InsufficientScope": "ostiary.errors",
         "KeyPolicy": "ostiary.values",
@@ -46,7 +54,11 @@ else:
 
 __all__ = [
     "AccessToken",
+    "AuditEmitter",
     "ConfigurationError",
+    "EmitterLimits",
+    "EmitterStats",
+    "EventSink",
     "InsufficientAuthentication",
     "InsufficientScope",
     "KeyPolicy",

@@ -11,6 +11,7 @@ from typing import TypeVar
 import click
 import msgspec
 
+from audit.journal import JournalUnwritable
 from base.cache import CacheUnavailable
 from base.errors import NotReady, StorageUnavailable
 from base.lines import to_line
@@ -106,6 +107,8 @@ def _guarded(frame: Frame, work: Callable[[], None]) -> int:
         return _fail(frame, REFUSED, f"{refused.field}: {refused.message}")
     except NotReady as fault:
         return _fail(frame, REFUSED, str(fault))
+    except JournalUnwritable as failure:
+        return _fail(frame, UNREACHABLE, str(failure))
     except StorageUnavailable as failure:
         # The driver speaks in several lines.
         return _fail(frame, UNREACHABLE, f"the database did not answer: {' '.join(str(failure).split())}")

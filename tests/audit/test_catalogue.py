@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 from audit import catalogue
-from audit.catalogue import FAMILIES, Severity, all_types
+from audit.catalogue import FAMILIES, UNBUILT, Severity, all_types
+from audit.siem.ocsf_classes import find_class
 
 ROOT = Path(__file__).parents[2]
 CODE = [path for room in ("identity", "server", "audit") for path in (ROOT / room).rglob("*.py")]
@@ -15,6 +16,15 @@ def test_there_are_fourteen_families_and_every_name_is_in_one() -> None:
     for name, kind in all_types().items():
         assert kind.family in FAMILIES, name
         assert re.fullmatch(r"[a-z_]+\.[a-z_]+", name)
+
+
+def test_only_families_whose_room_is_not_built_are_empty_and_there_are_forty_types() -> None:
+    assert {kind.family for kind in all_types().values()} == FAMILIES - UNBUILT
+    assert len(all_types()) >= 40
+
+
+def test_every_event_type_has_a_class_of_ocsf() -> None:
+    assert [name for name in all_types() if find_class(name) is None] == []
 
 
 def test_names_are_given_once_and_sentences_are_sentences() -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -14,11 +15,18 @@ from typing import cast
 import click
 from pydantic.fields import FieldInfo
 
+from audit.alerts.rules import AUDIT_WRITING, RULES
 from audit.catalogue import all_types
+from audit.siem.ecs import to_ecs
+from audit.siem.ocsf import to_ocsf
+from audit.siem.ocsf_classes import ACTIVITIES, class_of
+from audit.siem.syslog import syslog_message
 from server.cli import COMMANDS
 from server.metrics import DEFINITIONS
+from server.setting_groups import Alert
 from server.setting_sources import SettingPath, variable
 from server.settings import SECRETS, Settings, known_paths
+from tests.audit.siem.made_events import made_event
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DOCS = ROOT / "docs"
@@ -92,10 +100,22 @@ def _option_words(option: click.Option) -> str:
 def events_table() -> str:
     """Every event type by family."""
     rows = [
-        (f"`{each.name}`", each.severity.value, each.sentence, _names(each.public), _names(each.personal))
+        (
+            f"`{each.name}`",
+            each.severity.value,
+            each.sentence,
+            _names(each.public),
+            _names(each.personal),
+            _ocsf(each.name),
+        )
         for each in sorted(all_types().values(), key=lambda each: each.name)
     ]
-    return _table(("event", "severity", "what happened", "data", "personal data, sealed"), rows)
+    return _table(("event", "severity", "what happened", "data", "personal data, sealed", "OCSF"), rows)
+
+
+def _ocsf(name: str) -> str:
+    kind, activity = class_of(name)
+    return f"{kind.name} {kind.uid}: {ACTIVITIES[kind].get(activity, 'Other')}"
 
 
 def metrics_table() -> str:
@@ -104,11 +124,37 @@ def metrics_table() -> str:
     return _table(("metric", "kind", "labels", "what it counts"), rows)
 
 
+def siem_examples() -> str:
+    """One event in each form that is sent to SIEMs."""
+    event = made_event()
+    ocsf, ecs = (json.dumps(each, indent=2, ensure_ascii=False) for each in (to_ocsf(event), to_ecs(event)))
+    message = syslog_message(event, "cef", hostname="id.example.com").decode()
+    parts = [("OCSF", "json", ocsf), ("ECS", "json", ecs), ("CEF, as a syslog message", "", message)]
+    return "\n".join(f"### {head}\n\n```{language}\n{text}\n```\n" for head, language, text in parts)
+
+
+def rules_table() -> str:
+    """Every rule of alerts."""
+    rows = [
+        (f"`{rule.name}`", rule.title, _names(rule.names) or "every other event of severity HIGH", _many(rule.name))
+        for rule in RULES
+    ]
+    below = "none: [see below](#when-the-log-itself-cannot-be-written)"
+    rows.append((f"`{AUDIT_WRITING.name}`", AUDIT_WRITING.title, below, ""))
+    return _table(("rule", "what it says", "events", "how many within 15 minutes"), rows)
+
+
+def _many(name: str) -> str:
+    return f"`OSTIARY_ALERT__{name.upper()}` ({getattr(Alert(), name)})" if hasattr(Alert(), name) else "1"
+
+
 TABLES: dict[str, Callable[[], str]] = {
+    "rules": rules_table,
     "settings": settings_table,
     "commands": commands_table,
     "events": events_table,
     "metrics": metrics_table,
+    "siem": siem_examples,
 }
 
 

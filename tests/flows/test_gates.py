@@ -89,6 +89,7 @@ ROUTES = {
     "/account/apps": OWN_PAGES,
     "/account/data": OWN_PAGES,
     "/account/delete": OWN_PAGES,
+    "/api/v1/{rest:path}": "lets nobody in: client credentials' tokens, or problem documents (tests/server/api)",
     "/static/{name}": "public",
     "/.well-known/openid-configuration": "public",
     "/.well-known/oauth-authorization-server": "public",

@@ -1,10 +1,14 @@
-"""What the SDK's tests share: an issuer, a clock that moves only when told, and a verifier of both."""
+"""What the SDK's tests share: an issuer, a clock that moves only when told, a verifier of both, and an intake."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from ostiary import SyncVerifier
+from ostiary import AuditEmitter, EmitterLimits, SyncVerifier
 from ostiary.testing import FakeIssuer, FakeKey, make_key
 from tests.sdk.clocks import Clock
+from tests.sdk.intake_server import QUICK, TOKEN, Intake, MakeEmitter, listening
 
 
 @pytest.fixture
@@ -25,3 +29,26 @@ def verifier(fake: FakeIssuer, clock: Clock) -> SyncVerifier:
 @pytest.fixture(scope="session")
 def rsa_key() -> FakeKey:
     return make_key("RS256", kid="rsa-1")
+
+
+@pytest.fixture
+def intake() -> Iterator[Intake]:
+    """A small server for audit events."""
+    with listening() as made:
+        yield made
+
+
+@pytest.fixture
+def open_emitter(intake: Intake, tmp_path: Path) -> Iterator[MakeEmitter]:
+    """Makes emitters for the intake, closed at the end."""
+    made: list[AuditEmitter] = []
+
+    def make(
+        *, limits: EmitterLimits = QUICK, token: Callable[[], str] = lambda: TOKEN, spool_dir: Path | None = tmp_path
+    ) -> AuditEmitter:
+        made.append(AuditEmitter(intake.issuer, token, spool_dir=spool_dir, limits=limits))
+        return made[-1]
+
+    yield make
+    for emitter in made:
+        emitter.close()

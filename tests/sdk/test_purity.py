@@ -21,6 +21,12 @@ PURE = (
     "discovery",
     "bearer",
     "step_up",
+    "emitter_buffer",
+    "emitter_events",
+    "emitter_limits",
+    "emitter_rules",
+    "emitter_sink",
+    "spool_frames",
 )
 NETWORK = {"httpx2", "httpcore2", "anyio", "starlette", "jwt", "sqlalchemy", "redis", "ssl", "socket", "asyncio"}
 SERVER = {"base", "feed", "audit", "risk", "policy", "identity", "server", "migrations"}

@@ -49,6 +49,12 @@ def test_a_fresh_folder_is_no_problem_and_stays_untouched(tmp_path: Path) -> Non
     assert not (tmp_path / "var").exists()
 
 
+def told(environ: Environ) -> None:
+    """Somebody hears of alerts, as a public deployment needs."""
+    environ["OSTIARY_ALERT__WEBHOOK_URL"] = "https://alerts.example.com/hook"
+    environ["OSTIARY_ALERT__WEBHOOK_SECRET"] = "whsec_MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0dXY="
+
+
 def open_folder(environ: Environ) -> str:
     os.chmod(environ["OSTIARY_DATA_DIR"], 0o755)
     return "chmod 700"
@@ -66,7 +72,7 @@ def lost_key(environ: Environ) -> str:
 
 def foreign_key(environ: Environ) -> str:
     environ["OSTIARY_MASTER_KEY"] = "MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0dXY="
-    return "OSTIARY_MASTER_KEY does not open 6 stored keys"
+    return "OSTIARY_MASTER_KEY does not open 7 stored keys"
 
 
 def damaged_database(environ: Environ) -> str:
@@ -96,6 +102,7 @@ def open_http(environ: Environ) -> str:
 
 def https_without_tls(environ: Environ) -> str:
     environ["OSTIARY_ISSUER"] = "https://id.example.com"
+    told(environ)
     return "nothing here speaks TLS"
 
 
@@ -125,6 +132,17 @@ def everyone_trusted(environ: Environ) -> str:
     return "anyone can claim any address"
 
 
+def nobody_told(environ: Environ) -> str:
+    environ["OSTIARY_ISSUER"] = "https://id.example.com"
+    environ["OSTIARY_TRUSTED_PROXIES"] = "10.0.0.1"
+    return "nobody is told of an attack: set OSTIARY_ALERT__EMAIL"
+
+
+def unsigned_webhook(environ: Environ) -> str:
+    environ["OSTIARY_ALERT__WEBHOOK_URL"] = "https://alerts.example.com/hook"
+    return "set OSTIARY_ALERT__WEBHOOK_SECRET"
+
+
 def wrong_settings(environ: Environ) -> str:
     environ.update(OSTIARY_PROFILE="fapi")
     return "OSTIARY_PROFILE"
@@ -147,6 +165,8 @@ def wrong_settings(environ: Environ) -> str:
         ("certificate", foreign_certificate),
         ("breached passwords", unsorted_breached_file),
         ("proxies", everyone_trusted),
+        ("alerts", nobody_told),
+        ("alerts", unsigned_webhook),
         ("settings", wrong_settings),
     ],
 )

@@ -15,6 +15,7 @@ from identity.keys import add_key
 from identity.tables import attempts, grants, lockouts, revoked_tokens, sessions, signing_keys, single_use
 from server import background
 from server.background import Background
+from server.beside import Work
 from server.housekeeping import remove_expired
 from server.metrics import DEFINITIONS
 from server.ops import Operations, resident_bytes
@@ -124,7 +125,7 @@ async def test_a_round_that_fails_is_told_once_and_does_not_end_the_rounds(caplo
             raise ZeroDivisionError
 
     with caplog.at_level(logging.WARNING, "ostiary.background"):
-        task = asyncio.create_task(background._again_and_again(0.001, work))
+        task = asyncio.create_task(background._again_and_again(Work("the work", 0.001, work)))
         async with asyncio.timeout(5):
             while rounds < 6:
                 await asyncio.sleep(0.001)

@@ -13,7 +13,7 @@ from audit.catalogue import LOGIN_FAILED, MFA_RENAMED, all_types
 from audit.record import Event, Origin
 from base.ids import PERSON, show_id
 from identity.account.activity_page import A_PAGE
-from identity.account.words import BY, FIELDS, METHODS, QUIET, SENTENCES, sentence_of
+from identity.account.words import BY, FIELDS, FOREIGN, METHODS, QUIET, SENTENCES, sentence_of
 from identity.person_values import Person
 from tests.identity.account.own_pages import at_own_pages
 from tests.identity.forms import sign_in, words_of
@@ -123,7 +123,7 @@ async def test_every_kind_of_event_has_words_in_both_languages() -> None:
     with (Path(str(identity.__file__)).parent / "account" / "locale" / "tr.po").open("rb") as source:
         known = {message.id for message in read_po(source) if message.string}
     texts = {sentence_of(name) for name in all_types()} | set(METHODS.values()) | set(FIELDS.values())
-    assert {text for text in texts | set(BY.values()) if text not in known} == set()
+    assert {text for text in texts | {FOREIGN} | set(BY.values()) if text not in known} == set()
 
 
 async def test_words_are_only_for_events_that_exist() -> None:

@@ -1,0 +1,31 @@
+"""What to do about a HIGH event that has no rule of its own, by its name; said to whoever was just woken."""
+
+from collections.abc import Mapping
+
+from audit import catalogue as events
+
+_ASK_THE_ADMINISTRATOR = "An administrator did this. Ask them whether it was them, and why."
+ADVICE: Mapping[str, str] = {
+    events.LOCKOUT_STARTED.name: "Somebody types wrong passwords or codes for this account. It opens by itself after a"
+    " while; ask the person whether they forgot theirs. Many such alerts are an attack.",
+    events.MFA_REMOVED.name: "Ask the person whether they removed it. If not, disable the account: somebody is making"
+    " it weaker.",
+    events.MFA_COUNTER.name: "The passkey may exist twice. Ask the person, remove it, and let them add a new one.",
+    events.RECOVERY_DONE.name: "Whoever reads the person's mail could have done this. Ask the person whether it was"
+    " them.",
+    events.RECOVERY_RESET_MADE.name: _ASK_THE_ADMINISTRATOR,
+    events.RECOVERY_NOT_ME.name: "Somebody else was in this account. All its sessions were ended. Look what was done"
+    " from it before, and help the person to secure their mailbox.",
+    events.PASSWORD_CLEARED.name: _ASK_THE_ADMINISTRATOR,
+    events.CLIENT_DELETED.name: _ASK_THE_ADMINISTRATOR,
+    events.API_DELETED.name: _ASK_THE_ADMINISTRATOR,
+    events.PERSON_STATE_CHANGED.name: _ASK_THE_ADMINISTRATOR,
+    events.PERSON_ERASED.name: _ASK_THE_ADMINISTRATOR,
+    events.PERSON_DELETION_ASKED.name: "The account will be deleted after its grace. Ask the person whether it was"
+    " them.",
+    events.EMAIL_PRIMARY.name: "Links to get back into the account go to the new address from now on. Ask the person,"
+    " by another way than mail, whether it was them.",
+    events.LINK_MADE.name: _ASK_THE_ADMINISTRATOR,
+    events.LINK_USED.name: "There is a new administrator now. If none of you did this, disable the account at once.",
+    events.KEY_REVOKED.name: _ASK_THE_ADMINISTRATOR,
+}

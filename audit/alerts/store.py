@@ -1,0 +1,154 @@
+"""Alerts in the database: opened, grown, escalated, acknowledged, each in the caller's transaction."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, RowMapping, and_, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit.alerts.values import ALERT, AlertSettings, Purpose, StoredAlert
+from audit.catalogue import ALERT_ACKNOWLEDGED
+from audit.emit import Emitter
+from audit.record import Event
+from audit.tables import alerts, deliveries
+from base.ids import new_id, parse_id, show_id
+
+# However steadily it goes on: whoever acknowledged yesterday must hear of it again.
+LONGEST = timedelta(days=1)
+
+
+async def raise_alert(
+    db: AsyncConnection,
+    *,
+    rule: str,
+    topic: str,
+    severity: str,
+    event: bytes | None,
+    at: datetime,
+    count: int,
+    facts: Mapping[str, object],
+    settings: AlertSettings,
+    receivers: Sequence[str],
+    now: datetime,
+) -> bytes:
+    """The id of the alert about this: one that is still going on, which grows by one, else a new one that is sent."""
+    lately = alerts.c.last_at > at - settings.quiet, alerts.c.opened_at > at - LONGEST
+    same = select(alerts).where(alerts.c.rule == rule, alerts.c.topic == topic, *lately)
+    known = (await db.execute(same.order_by(alerts.c.opened_at.desc()).limit(1))).mappings().first()
+    if known is not None:
+        grown = {"count": known["count"] + 1, "last_at": max(known["last_at"], at), "last_event": event}
+        told = {**known["facts"], **facts, "first_seq": known["facts"].get("first_seq")}
+        await db.execute(update(alerts).where(alerts.c.id == known["id"]).values(**grown, facts=told))
+        return bytes(known["id"])
+    alert_id = new_id(now)
+    row = {
+        "id": alert_id,
+        "rule": rule,
+        "topic": topic,
+        "severity": severity,
+        "opened_at": at,
+        "last_at": at,
+        "count": count,
+        "first_event": event,
+        "last_event": event,
+        "facts": facts,
+    }
+    await db.execute(insert(alerts).values(**row))
+    await send_to(db, alert_id, receivers, Purpose.OPENED, now=now)
+    return alert_id
+
+
+async def send_to(
+    db: AsyncConnection, alert_id: bytes, receivers: Sequence[str], purpose: Purpose, *, now: datetime
+) -> None:
+    """Promises a message about an alert to each receiver, due at once."""
+    rows = [
+        {
+            "id": new_id(now),
+            "alert_id": alert_id,
+            "receiver": receiver,
+            "purpose": purpose.value,
+            "created_at": now,
+            "due_at": now,
+            "tries": 0,
+        }
+        for receiver in receivers
+    ]
+    if rows:
+        await db.execute(insert(deliveries), rows)
+
+
+def is_unanswered(settings: AlertSettings, now: datetime) -> ColumnElement[bool]:
+    """Which alerts waited too long for somebody, and were not said again yet."""
+    return and_(
+        alerts.c.acknowledged_at.is_(None),
+        alerts.c.escalated_at.is_(None),
+        alerts.c.opened_at <= now - settings.escalate_after,
+        # What lay for a day while nobody watched is in the list, and would only come as a flood.
+        alerts.c.opened_at > now - LONGEST,
+    )
+
+
+async def escalate(
+    db: AsyncConnection, settings: AlertSettings, receivers: Sequence[str], *, now: datetime
+) -> list[bytes]:
+    """Says again, to all of `receivers`, what nobody acknowledged; returns which alerts."""
+    again = update(alerts).where(is_unanswered(settings, now)).values(escalated_at=now).returning(alerts.c.id)
+    ids = [bytes(row.id) for row in (await db.execute(again)).all()]
+    for alert_id in ids:
+        await send_to(db, alert_id, receivers, Purpose.ESCALATED, now=now)
+    return ids
+
+
+async def acknowledge(
+    db: AsyncConnection,
+    emitter: Emitter,
+    alert_id: bytes,
+    *,
+    by: str,
+    tells: Sequence[str],
+    now: datetime,
+) -> bool:
+    """Notes that somebody looks after an alert, and tells the receivers in `tells`; False where somebody did before."""
+    open_ = update(alerts).where(alerts.c.id == alert_id, alerts.c.acknowledged_at.is_(None))
+    taken = open_.values(acknowledged_at=now, acknowledged_by=by).returning(alerts.c.rule)
+    row = (await db.execute(taken)).first()
+    if row is None:
+        return False
+    # What would only say that nobody answers is not true any more.
+    pending = deliveries.c.sent_at.is_(None), deliveries.c.failed_at.is_(None)
+    escalations = deliveries.delete().where(
+        deliveries.c.alert_id == alert_id, deliveries.c.purpose == Purpose.ESCALATED.value, *pending
+    )
+    await db.execute(escalations)
+    await send_to(db, alert_id, tells, Purpose.ACKNOWLEDGED, now=now)
+    data = {"alert": show_id(ALERT, alert_id), "rule": row.rule}
+    await emitter.emit(db, Event(type=ALERT_ACKNOWLEDGED, actor=by, data=data), now=now)
+    return True
+
+
+async def find_alert(db: AsyncConnection, alert_id: bytes) -> StoredAlert | None:
+    """The alert with this id, or None."""
+    row = (await db.execute(select(alerts).where(alerts.c.id == alert_id))).mappings().first()
+    return None if row is None else _alert(row)
+
+
+async def list_alerts(
+    db: AsyncConnection, *, only_open: bool = False, ids: Sequence[bytes] | None = None, limit: int = 100
+) -> list[StoredAlert]:
+    """The newest alerts, newest first; `only_open`: those that nobody acknowledged."""
+    query = select(alerts).order_by(alerts.c.opened_at.desc(), alerts.c.id.desc()).limit(limit)
+    if only_open:
+        query = query.where(alerts.c.acknowledged_at.is_(None))
+    if ids is not None:
+        query = query.where(alerts.c.id.in_(list(ids)))
+    return [_alert(row) for row in (await db.execute(query)).mappings()]
+
+
+def parse_alert_id(text: str) -> bytes | None:
+    """The id behind `alr_…`, or None."""
+    return parse_id(ALERT, text)
+
+
+def _alert(row: RowMapping) -> StoredAlert:
+    return StoredAlert(**{name: row[name] for name in StoredAlert.__dataclass_fields__})

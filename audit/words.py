@@ -1,0 +1,129 @@
+"""Events in plain words, in the language of whoever reads: for the console, mails and reports.
+
+The English texts stand in the catalogue and in `audit.word_lists`; `locale/<language>.po` beside this file translates
+them. A language that nobody translated is answered in English.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from pathlib import Path
+
+from audit.catalogue import all_types
+from audit.reading import StoredEvent
+from audit.word_lists import (
+    ACTOR_WORDS,
+    ERASED,
+    FAMILY_WORDS,
+    FIELD_LABELS,
+    OUTCOME_WORDS,
+    REASON_WORDS,
+    SEVERITY_WORDS,
+    TRUTH_WORDS,
+)
+from base.languages import DEFAULT
+from base.mail import one_line
+
+LOCALE = Path(__file__).parent / "locale"
+_MAX_VALUE = 200
+# Ciphers to a reader; they stay in the log and its exports.
+_LEFT_OUT = frozenset({"typed_digest", "jti", "grant", "kid", "credential", "hint"})
+
+
+def sentence(name: str, language: str = DEFAULT) -> str:
+    """What happened, by the name of the event; a name that the catalogue does not know is given back as it is."""
+    known = _sentences().get(name)
+    return name if known is None else translate(known, language)
+
+
+def describe(event: StoredEvent, language: str = DEFAULT, *, names: Mapping[str, str] | None = None) -> str:
+    """The event's sentence, then who, about whom, from where and why, as far as that is known; always one line.
+
+    `names` are what people call an id (`usr_…`, `cli_…`); an id without a name is shown as it is.
+    """
+    facts = "; ".join(f"{label}: {value}" for label, value in facts_of(event, language, names=names))
+    said = sentence(event.name, language)
+    end = f" {translate(ERASED, language)}" if event.personal is None else ""
+    return f"{said} {facts}.{end}" if facts else said + end
+
+
+def facts_of(
+    event: StoredEvent, language: str = DEFAULT, *, names: Mapping[str, str] | None = None
+) -> list[tuple[str, str]]:
+    """What is known of an event, as labels and values for people; what is unknown or says nothing is left out."""
+    known, personal = names or {}, event.personal or {}
+    given: dict[str, object] = {
+        "actor": known.get(event.actor) or translate(ACTOR_WORDS.get(event.actor, event.actor), language),
+        "subject": event.subject and known.get(event.subject, event.subject),
+        "client": event.client_id and known.get(event.client_id, event.client_id),
+        **{name: personal[name] for name in sorted(personal)},
+        **{name: event.data[name] for name in sorted(event.data)},
+    }
+    if event.subject == event.actor:
+        del given["subject"]
+    told = {name: _shown(name, value, language) for name, value in given.items() if name not in _LEFT_OUT}
+    return [(field_label(name, language), value) for name, value in told.items() if value]
+
+
+def family_word(family: str, language: str = DEFAULT) -> str:
+    """The heading of a family."""
+    return translate(FAMILY_WORDS.get(family, family), language)
+
+
+def severity_word(severity: str, language: str = DEFAULT) -> str:
+    """A severity in words."""
+    return translate(SEVERITY_WORDS.get(severity, severity), language)
+
+
+def outcome_word(outcome: str, language: str = DEFAULT) -> str:
+    """An outcome in words."""
+    return translate(OUTCOME_WORDS.get(outcome, outcome), language)
+
+
+def field_label(name: str, language: str = DEFAULT) -> str:
+    """What a field is called; one that has no label keeps its name."""
+    return translate(FIELD_LABELS.get(name, name), language)
+
+
+def reason_word(reason: str, language: str = DEFAULT) -> str:
+    """A code of `reason` or `why` in words; a text that is no code is given back as it is."""
+    return translate(REASON_WORDS.get(reason, reason), language)
+
+
+def translate(text: str, language: str) -> str:
+    """One of this room's English texts in the language."""
+    # An empty text would be answered with the catalogue's own head.
+    return text if not text or language == DEFAULT else _gettext(language)(text)
+
+
+def _shown(name: str, value: object, language: str) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return translate(TRUTH_WORDS[value], language)
+        case list() | tuple():
+            return _short(", ".join(filter(None, (_shown(name, each, language) for each in value))))
+        case Mapping():
+            return _short(", ".join(f"{inner} {_shown(inner, each, language)}" for inner, each in value.items()))
+        case _:
+            # Only these hold codes of ours; elsewhere the same letters may be what somebody typed.
+            return _short(reason_word(str(value), language) if name in ("reason", "why") else str(value))
+
+
+def _short(text: str) -> str:
+    line = one_line(text)
+    return line if len(line) <= _MAX_VALUE else line[: _MAX_VALUE - 1] + "…"
+
+
+@lru_cache(maxsize=1)
+def _sentences() -> dict[str, str]:
+    return {name: kind.sentence for name, kind in all_types().items()}
+
+
+@lru_cache(maxsize=16)
+def _gettext(language: str) -> Callable[[str], str]:
+    # Exporters need English alone, and the libraries behind the catalogues take long to load.
+    from base.pages import load_translations
+
+    # Only the name of a file that stands there already is ever made a path.
+    return load_translations([path for path in LOCALE.glob("*.po") if path.stem == language]).gettext

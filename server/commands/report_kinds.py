@@ -1,0 +1,6 @@
+"""placeholder"""
+import click
+@click.command("access")
+def access() -> None: ...
+@click.command("controls")
+def controls() -> None: ...

@@ -1,0 +1,49 @@
+"""Reports of this deployment: whose sections they have, when the daily one is made, and who is told of it."""
+
+from datetime import time, timedelta
+from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+import identity
+from audit.reports.daily import DailyReport, DailySettings
+from audit.reports.display import change_of
+from audit.reports.model import Report
+from audit.reports.scope import Sections
+from audit.reports.sections.own import FOLDERS, LAST, OWN
+from audit.reports.words import load_words
+from base.languages import DEFAULT
+from identity.mail.report_letter import promise_report
+from identity.report_sections import SECTIONS, name_ids
+from identity.services import Services
+from server.setting_groups import Report as ReportSettings
+
+
+def report_sections() -> Sections:
+    """The sections of every room, in the order in which a report tells them."""
+    return Sections(
+        makers=(*OWN, *SECTIONS, *LAST),
+        folders=(*FOLDERS, Path(identity.__file__).parent),
+        name_ids=name_ids,
+    )
+
+
+def make_daily_report(services: Services, told: ReportSettings) -> DailyReport:
+    """The daily round of one process; who is set in `REPORT__EMAIL` gets a letter with the key figures."""
+    sections = report_sections()
+    addresses = tuple(filter(None, (address.strip() for address in (told.email or "").split(","))))
+
+    async def tell(db: AsyncConnection, report: Report) -> None:
+        words = load_words(report.language, sections.folders)
+        figures = [
+            (each.label, " · ".join(filter(None, (words.cell(each.value, each.kind), change_of(each, words)[0]))))
+            for each in report.key_figures
+        ]
+        for address in addresses:
+            await promise_report(db, services, report, figures, to=address, now=services.clock())
+
+    hour, minute = told.daily_at.split(":")
+    settings = DailySettings(
+        is_on=told.daily, at=time(int(hour), int(minute)), language=DEFAULT, keep=timedelta(days=told.keep_days)
+    )
+    return DailyReport(services.audit, sections, settings, tell=tell)

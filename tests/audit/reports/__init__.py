@@ -1,0 +1,1 @@
+"""Reports: the model, its forms, the daily round."""
