@@ -43,6 +43,11 @@ class StoredRow(NamedTuple):
     network_index: bytes | None
 
 
+def is_blob(value: object) -> bool:
+    """Whether a column that should hold bytes does: SQLite keeps whatever somebody put there."""
+    return isinstance(value, bytes)
+
+
 class Body(msgspec.Struct, forbid_unknown_fields=True):
     """The canonical bytes of a version 1 event, read. `data` stays as it is written."""
 
@@ -160,7 +165,7 @@ def _differing_fields(body: Body, opened: Opened, salt: bytes) -> list[str]:
 
 def digest(salt: bytes, name: str, written: bytes | msgspec.Raw) -> str:
     """The salted digest of a hidden value whose canonical JSON is `written`, in hexadecimal."""
-    return sha256(b"".join((salt, name.encode(), b"\0", written))).hexdigest()
+    return sha256(b"%b%b\0%b" % (salt, name.encode(), written)).hexdigest()
 
 
 def _salt_of(opened: Opened) -> bytes | None:

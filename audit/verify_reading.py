@@ -5,14 +5,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import cast
 
-from sqlalchemy import ColumnElement, LargeBinary, Row, and_, column, func, or_, select, table, text
+from sqlalchemy import ColumnElement, LargeBinary, and_, column, func, or_, select, table, text
 from sqlalchemy import cast as as_type
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.catalogue import AUDIT_PRUNED, PERSON_ERASED
 from audit.ledger import LEDGER
 from audit.merkle import HASH_BYTES
-from audit.row_checks import StoredRow
+from audit.row_checks import StoredRow, is_blob
 from audit.tables import ledger_tiles, segments
 from audit.tiles import HEIGHT, WIDTH, split_hashes
 from base.database import Database
@@ -20,11 +21,8 @@ from base.sequencer import next_number
 
 BATCH = 8 * WIDTH
 _LEVELS = range(1, 7)
-_NUMBERS = frozenset(("seq", "at", "risk_score", "policy_revision", "version"))
-_TEXTS = tuple(
-    StoredRow._fields.index(name)
-    for name in "name family severity outcome actor subject client_id request_id source place risk_reasons".split()
-)
+_TEXTS = frozenset("name family severity outcome actor subject client_id request_id source place risk_reasons".split())
+_BODY = StoredRow._fields.index("body")
 
 # Without types: values come as the driver gives them, and cost nothing more.
 _EVENTS = table("events", *(column(name) for name in StoredRow._fields))
@@ -164,40 +162,38 @@ async def load_rows(
     db: AsyncConnection, *where: ColumnElement[bool], order: Sequence[ColumnElement[object]], limit: int | None = None
 ) -> list[StoredRow]:
     """Events as the checks take them."""
-    is_sqlite = db.dialect.name == "sqlite"
-    columns = _event
-    if is_sqlite:
-        # A changed byte may be no UTF-8 any more, which the driver would not read, or of another type.
-        wanted = [each if each.name in _NUMBERS else as_type(each, LargeBinary) for each in columns]
-    else:
-        wanted = list(columns)
-    query = select(*wanted).select_from(_EVENTS).where(*where).order_by(*order).limit(limit)
-    found = (await db.execute(query)).all()
-    return [_decoded(row) for row in found] if is_sqlite else [_encoded(row) for row in found]
+    query = select(*_event).where(*where).order_by(*order).limit(limit)
+    try:
+        found = (await db.execute(query)).all()
+    except OperationalError as failure:
+        if "decode" not in str(failure.orig):
+            raise
+        # A changed byte of a text on SQLite: what the driver does not read as text it reads as bytes.
+        columns = [as_type(each, LargeBinary) if each.name in (*_TEXTS, "body") else each for each in _event]
+        found = (await db.execute(query.with_only_columns(*columns))).all()
+        return [_decoded(row) for row in found]
+    return [_row(list(row)) for row in found]
 
 
-def _decoded(row: Row[tuple[object, ...]]) -> StoredRow:
-    values: list[object] = list(row)
-    for place in _TEXTS:
-        value = values[place]
-        if isinstance(value, bytes):
-            # Bytes that are no text stay distinct from every text.
-            values[place] = value.decode(errors="surrogateescape")
+def _row(values: list[object]) -> StoredRow:
+    body = values[_BODY]
+    values[_BODY] = body if isinstance(body, bytes) else str(body).encode()
     return StoredRow._make(values)
 
 
-_BODY = StoredRow._fields.index("body")
-
-
-def _encoded(row: Row[tuple[object, ...]]) -> StoredRow:
-    values: list[object] = list(row)
-    values[_BODY] = str(values[_BODY]).encode()
-    return StoredRow._make(values)
+def _decoded(row: Sequence[object]) -> StoredRow:
+    # Bytes that are no text stay distinct from every text.
+    return _row(
+        [
+            value.decode(errors="surrogateescape") if name in _TEXTS and isinstance(value, bytes) else value
+            for name, value in zip(StoredRow._fields, row, strict=True)
+        ]
+    )
 
 
 async def load_keys(db: AsyncConnection, rows: Sequence[StoredRow]) -> dict[bytes, bytes | None]:
     """The sealed keys under which these events' personal fields lie."""
-    subjects = {row.sealed_for for row in rows}
+    subjects = {row.sealed_for for row in rows if is_blob(row.sealed_for)}
     if not subjects:
         return {}
     sealed_key = as_type(_KEYS.c.sealed, LargeBinary)

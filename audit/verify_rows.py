@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from audit.catalogue import AUDIT_PRUNED, PERSON_ERASED
 from audit.record import NOBODY, Origin
-from audit.row_checks import Body, StoredRow, differing_columns, differing_hidden, parse_body, parse_opened
+from audit.row_checks import Body, StoredRow, differing_columns, differing_hidden, is_blob, parse_body, parse_opened
 from audit.verify_values import Findings
 from base.ids import PERSON, parse_id
 from base.sealing import SealBroken, Sealer, unseal_under
@@ -43,12 +43,19 @@ class RowCheck:
         self._person_index = person_index
         self._findings = findings
         # By the sealed form: a key that was destroyed or exchanged meanwhile is another one.
-        self._opened_keys: OrderedDict[tuple[bytes, bytes], AESGCM | None] = OrderedDict()
+        self._opened_keys: OrderedDict[tuple[bytes, bytes], tuple[AESGCM, bytes]] = OrderedDict()
         self.told = Told()
         self.erased = 0
 
     def check(self, row: StoredRow, keys: Mapping[bytes, bytes | None]) -> None:
         """Compares columns, personal fields and index values with the body, whose hash is right or not yet made."""
+        try:
+            self._check(row, keys)
+        except (AttributeError, TypeError):
+            # SQLite keeps a text in a column of bytes, if somebody puts it there.
+            self._tell(row, "a column holds a value of a kind that it never has")
+
+    def _check(self, row: StoredRow, keys: Mapping[bytes, bytes | None]) -> None:
         body = parse_body(row.body)
         if body is None:
             self._tell(row, "its body is not one of a version that this program knows")
@@ -74,10 +81,11 @@ class RowCheck:
         if sealed_key is None:
             self._check_erased(row, body, indexes)
             return
-        key = self._key_of(row.sealed_for, sealed_key)
-        if key is None:
+        known = self._key_of(row.sealed_for, sealed_key)
+        if known is None:
             self._tell(row, "the key of its personal fields does not open under the master key")
             return
+        key, person_index = known
         try:
             opened = parse_opened(unseal_under(key, row.sealed, row.id))
         except SealBroken:
@@ -86,7 +94,7 @@ class RowCheck:
         wrong = ["salt"] if opened is None else differing_hidden(body, opened, indexes)
         if wrong:
             self._tell(row, f"{_listed(wrong)} and the digests in its body differ")
-        elif row.person_index is not None and row.person_index != self._person_index(row.sealed_for):
+        elif row.person_index not in (None, person_index):
             self._tell(row, "its personal fields lie under the key of another person")
 
     def _check_erased(self, row: StoredRow, body: Body, indexes: Sequence[bytes | None]) -> None:
@@ -104,7 +112,8 @@ class RowCheck:
         if any(indexes) and row.person_index != self._person_index(row.sealed_for):
             self._tell(row, "its person was erased, and an index value was put there since")
 
-    def _key_of(self, subject: bytes, sealed: bytes) -> AESGCM | None:
+    def _key_of(self, subject: bytes, sealed: bytes) -> tuple[AESGCM, bytes] | None:
+        """The key of a subject's personal fields, with the index value by which their events are found."""
         known = self._opened_keys.get((subject, sealed))
         if known is not None:
             return known
@@ -112,10 +121,10 @@ class RowCheck:
             key = AESGCM(self._sealer.unseal(sealed, aad=b"subject key " + subject))
         except (SealBroken, ValueError):
             return None
-        self._opened_keys[subject, sealed] = key
+        made = self._opened_keys[subject, sealed] = key, self._person_index(subject)
         if len(self._opened_keys) > _KEPT_KEYS:
             self._opened_keys.popitem(last=False)
-        return key
+        return made
 
     def _note(self, body: Body) -> None:
         # Other services may send events, but not these.
@@ -134,7 +143,8 @@ class RowCheck:
 
     def _tell(self, row: StoredRow, words: str) -> None:
         if row.seq is None:
-            self._findings.add(f"the event evt_{row.id.hex()}, which has no number yet: {words}")
+            name = f"evt_{row.id.hex()}" if is_blob(row.id) else repr(row.id)
+            self._findings.add(f"the event {name}, which has no number yet: {words}")
         else:
             self._findings.add(f"event {row.seq}: {words}", row.seq)
 

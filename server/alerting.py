@@ -1,6 +1,7 @@
 """Alerts of one deployment: its receivers from the settings, and what identity knows that the rules ask for."""
 
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -18,6 +19,7 @@ from audit.alerts.slack import Slack
 from audit.alerts.values import AlertSettings, Limits
 from audit.alerts.watch import AlertWatch
 from audit.alerts.webhook import Webhook
+from base.errors import StorageUnavailable
 from base.ids import PERSON, parse_id, show_id
 from base.outbound import Outbound
 from identity.services import Services
@@ -26,8 +28,8 @@ from server.mail_sending import find_server
 from server.setting_values import split_list
 from server.settings import Settings
 
-# A HIGH event waits for its number (0.1 s), for a round that sees it and for one that sends: well within 2 s.
-ALERT_S = 0.25
+# A HIGH event waits for its number (0.1 s), and for the round that sees it and sends it: well within 2 s.
+ALERT_S = 0.5
 EMERGENCY_S = 1.0
 
 
@@ -52,13 +54,18 @@ class Alerting:
 
     async def round(self) -> None:
         """Sees what is new, and begins to send what is due."""
-        await self.watch.round()
-        await self.sending.round()
+        try:
+            await self.watch.round()
+        finally:
+            # A fault of the watch must not keep back what it has seen before.
+            await self.sending.round()
 
     async def stop(self) -> None:
         """Lets another process watch, and gives what is on its way a moment."""
-        await self.watch.stop()
-        await self.sending.stop()
+        for part in (self.watch, self.sending):
+            # The lease and the claims end by themselves.
+            with suppress(StorageUnavailable):
+                await part.stop()
 
 
 def make_alerting(settings: Settings, services: Services) -> Alerting:

@@ -41,7 +41,7 @@ def load_master_keys(settings: Settings, *, may_make: bool = True) -> tuple[byte
             " keep it safe, and give it to every process"
         )
     if not file.exists():
-        database = Path(settings.database.removeprefix("sqlite:///"))
+        database = settings.database_file
         if database.exists() and database.stat().st_size > 0:
             raise NotReady(
                 f"{file.absolute()} is missing, and the database {database} is sealed under it: put the key back, or"

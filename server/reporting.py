@@ -17,6 +17,7 @@ from identity.mail.report_letter import promise_report
 from identity.report_sections import SECTIONS, name_ids
 from identity.services import Services
 from server.setting_groups import Report as ReportSettings
+from server.setting_values import split_list
 
 
 def report_sections() -> Sections:
@@ -31,7 +32,7 @@ def report_sections() -> Sections:
 def make_daily_report(services: Services, told: ReportSettings) -> DailyReport:
     """The daily round of one process; who is set in `REPORT__EMAIL` gets a letter with the key figures."""
     sections = report_sections()
-    addresses = tuple(filter(None, (address.strip() for address in (told.email or "").split(","))))
+    addresses = split_list(told.email or "") if services.settings.has_mail else []
 
     async def tell(db: AsyncConnection, report: Report) -> None:
         words = load_words(report.language, sections.folders)

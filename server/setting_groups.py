@@ -246,5 +246,7 @@ class Report(Group):
 
     daily_at: str = Field(default="06:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="When it is made (UTC).")
     daily: bool = Field(default=True, description="Whether a report is made each day.")
-    email: str | None = Field(default=None, description="Mail addresses that are told of it, with commas between.")
+    email: MailAddresses | None = Field(
+        default=None, description="Mail addresses that are told of it, with commas between."
+    )
     keep_days: int = Field(default=400, ge=1, le=36500, description="Days that reports are kept.")

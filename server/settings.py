@@ -188,6 +188,11 @@ class Settings(Group):
         return self.database_url or f"sqlite:///{(self.data_dir / 'ostiary.db').absolute()}"
 
     @property
+    def database_file(self) -> Path:
+        """The file of an SQLite database."""
+        return Path(self.database.removeprefix("sqlite:///"))
+
+    @property
     def has_demo(self) -> bool:
         """Whether the demo is served."""
         # A loopback address behind a public proxy is public, and the issuer says so.
@@ -376,6 +381,8 @@ def _factor_conflicts(settings: Settings) -> list[str]:
         faults.append("OSTIARY_MFA__MAIL_CODE: expected false in the profile strict: a mailed code is no second factor")
     if settings.smtp_url is not None and settings.mail.sender is None:
         faults.append("OSTIARY_MAIL__SENDER: expected the letters' address, since OSTIARY_SMTP_URL is set")
+    if settings.report.email is not None and not settings.has_mail:
+        faults.append("OSTIARY_REPORT__EMAIL: expected OSTIARY_SMTP_URL too, by which its letters leave")
     roots = settings.passkey.attestation_roots
     if roots is not None:
         try:

@@ -95,7 +95,7 @@ class HttpReceiver:
 
 async def _drip(writer: asyncio.StreamWriter, first: bytes, again: bytes) -> None:
     writer.write(first)
-    while True:
+    while not writer.is_closing():
         writer.write(again)
         await writer.drain()
         await asyncio.sleep(0.01)

@@ -1,9 +1,13 @@
-"""What to do about a HIGH event that has no rule of its own, by its name; said to whoever was just woken."""
+"""What to say and to do about a HIGH event that has no rule of its own, by its name; to whoever was just woken."""
 
 from collections.abc import Mapping
 
 from audit import catalogue as events
 
+# Where the log's own sentence says too little to somebody who does not know the server from within.
+TITLES: Mapping[str, str] = {
+    events.LOCKOUT_STARTED.name: "Too many failed attempts: an account is locked for a while",
+}
 _ASK_THE_ADMINISTRATOR = "An administrator did this. Ask them whether it was them, and why."
 ADVICE: Mapping[str, str] = {
     events.LOCKOUT_STARTED.name: "Somebody types wrong passwords or codes for this account. It opens by itself after a"

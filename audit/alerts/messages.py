@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
 from audit.alerts import words
-from audit.alerts.advice import ADVICE
-from audit.alerts.rules import BY_NAME, HIGH_EVENT, WINDOW
+from audit.alerts.advice import ADVICE, TITLES
+from audit.alerts.rules import BY_NAME, HIGH_EVENT, WINDOW, Rule
 from audit.alerts.values import ALERT, AlertSettings, Purpose, StoredAlert
 from audit.alerts.words import say, show_instant
 from audit.reading import StoredEvent, as_json
@@ -18,7 +18,7 @@ from base.mail import one_line
 
 _MAX_TITLE = 160
 # Told in words of their own, or nothing to a person.
-_LEFT_OUT = frozenset({"until", "typed_digest", "failures"})
+_LEFT_OUT = frozenset({"until", "typed_digest", "failures", "scope"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class Message:
     @property
     def summary(self) -> str:
         """What happened and to whom, on one line."""
-        return f"{self.title.rstrip('.')} ({self.about})" if self.about else self.title.rstrip(".")
+        return f"{self.title} ({self.about})" if self.about else self.title
 
 
 def compose(
@@ -65,14 +65,10 @@ def compose(
     """The message; `event` is the newest that belongs to the alert, None where it is gone."""
     language, shown = settings.language, show_id(ALERT, alert.id)
     rule = BY_NAME.get(alert.rule, HIGH_EVENT)
-    is_many = alert.facts.get("is_many") is True
-    title = sentence(str(alert.facts.get("event")), language) if rule is HIGH_EVENT else say(rule.title, language)
-    if is_many:
-        title = say(words.MANY, language, title=title)
-    subject = alert.facts.get("subject")
-    about = "" if is_many or rule.is_about_many or not isinstance(subject, str) else names.get(subject, subject)
-    if purpose in words.BEGINNINGS:
-        title = say(words.BEGINNINGS[purpose], language, title=title)
+    # Of many things at once the newest is only an example.
+    is_many = alert.facts.get("is_many") is True or rule.is_about_many
+    subject = None if is_many else alert.facts.get("subject")
+    about = names.get(subject, subject) if isinstance(subject, str) else ""
     advice = ADVICE.get(str(alert.facts.get("event")), rule.advice) if rule is HIGH_EVENT else rule.advice
     return Message(
         id=delivery,
@@ -80,9 +76,9 @@ def compose(
         purpose=purpose,
         rule=alert.rule,
         severity=alert.severity,
-        title=one_line(title)[:_MAX_TITLE],
+        title=one_line(_title(alert, rule, purpose, language))[:_MAX_TITLE],
         about=one_line(about)[:80],
-        lines=tuple(_lines(alert, event, names, language, is_many=is_many or rule.is_about_many)),
+        lines=tuple(_lines(alert, event, names, language, is_many=is_many)),
         advice=say(advice, language),
         commands=_commands(shown, purpose, language),
         opened_at=alert.opened_at,
@@ -95,6 +91,17 @@ def compose(
         log_url=_log_url(alert, settings.issuer),
         event=None if event is None else as_json(event),
     )
+
+
+def _title(alert: StoredAlert, rule: Rule, purpose: Purpose, language: str) -> str:
+    event = str(alert.facts.get("event"))
+    if rule is not HIGH_EVENT:
+        title = say(rule.title, language)
+    else:
+        title = say(TITLES[event], language) if event in TITLES else sentence(event, language).rstrip(".")
+    if alert.facts.get("is_many") is True:
+        title = say(words.MANY, language, title=title)
+    return say(words.BEGINNINGS[purpose], language, title=title) if purpose in words.BEGINNINGS else title
 
 
 def _log_url(alert: StoredAlert, issuer: str) -> str:
@@ -170,5 +177,6 @@ def _when(alert: StoredAlert, language: str) -> dict[str, str]:
     if first is not None:
         text = words.NUMBERS if first == last else words.NUMBERS_FROM
         told["log"] = say(text, language, first=first, last=last)
-    told["taken_by"] = alert.acknowledged_by or ""
+    taken_by = alert.acknowledged_by or ""
+    told["taken_by"] = translate(ACTOR_WORDS.get(taken_by, taken_by), language)
     return told

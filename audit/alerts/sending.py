@@ -7,25 +7,29 @@ sent already is remembered, and never sent again by this process.
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.alerts import outgoing
 from audit.alerts.messages import Message, compose, ids_in
+from audit.alerts.opening import open_readable
 from audit.alerts.outgoing import Delivery
 from audit.alerts.receivers import DeliveryFailed, Receiver
 from audit.alerts.store import list_alerts
-from audit.alerts.values import AlertSettings, FindNames, StoredAlert
-from audit.reading import EventReader, StoredEvent
+from audit.alerts.values import AlertSettings, StoredAlert
+from audit.reading import StoredEvent
 from audit.services import AuditServices
 from audit.tables import events
 from base.errors import StorageUnavailable
 
 log = logging.getLogger("ostiary.alerts")
 
+# What people call these public ids (`usr_…`, `cli_…`); those that nobody named are left out.
+FindNames = Callable[[AsyncConnection, Collection[str]], Awaitable[Mapping[str, str]]]
 # To one receiver at a time, so that one that hangs holds up its own messages alone.
 MOST_AT_ONCE = 4
 STOP_S = 5.0
@@ -90,17 +94,17 @@ class AlertSending:
         if not claimed:
             return
         async with self._audit.database.reading() as db:
-            messages = await compose_all(db, self._audit, self._settings, self._find_names, claimed, now=now)
+            written = await prepare(db, self._audit, self._settings, self._find_names, claimed, now=now)
         for delivery in claimed:
-            message = messages.get(delivery)
-            if message is not None:
-                task = asyncio.create_task(self._send(self._receivers[name], delivery, message))
+            write = written.get(delivery)
+            if write is not None:
+                task = asyncio.create_task(self._send(self._receivers[name], delivery, write))
                 self._tasks[task] = name
                 task.add_done_callback(self._tasks.pop)
 
-    async def _send(self, receiver: Receiver, delivery: Delivery, message: Message) -> None:
+    async def _send(self, receiver: Receiver, delivery: Delivery, write: Callable[[], Message]) -> None:
         try:
-            await receiver.send(message)
+            await receiver.send(write())
         except DeliveryFailed as failure:
             self._outcomes[delivery] = str(failure)
             self._complain(receiver, str(failure))
@@ -155,7 +159,7 @@ class AlertSending:
         self._troubled.discard(receiver.name)
 
 
-async def compose_all(
+async def prepare(
     db: AsyncConnection,
     audit: AuditServices,
     settings: AlertSettings,
@@ -163,14 +167,15 @@ async def compose_all(
     claimed: Sequence[Delivery],
     *,
     now: datetime,
-) -> dict[Delivery, Message]:
-    """The messages of deliveries; one whose alert was removed meanwhile is left out."""
+) -> dict[Delivery, Callable[[], Message]]:
+    """What puts each message into words; one whose alert was removed meanwhile is left out."""
     found = {alert.id: alert for alert in await list_alerts(db, ids=[each.alert_id for each in claimed], limit=1000)}
     newest = await load_events(db, audit, found.values())
     ids = set().union(*(ids_in(alert, newest.get(alert.id)) for alert in found.values()))
     names = await find_names(db, ids)
     return {
-        delivery: compose(
+        delivery: partial(
+            compose,
             found[delivery.alert_id],
             newest.get(delivery.alert_id),
             delivery=delivery.id.hex(),
@@ -190,5 +195,5 @@ async def load_events(
     """The newest event of each alert, by the alert's id, as far as it is still there."""
     wanted = [alert.last_event for alert in found if alert.last_event is not None]
     rows = (await db.execute(select(events).where(events.c.id.in_(wanted)))).mappings().all()
-    opened = {event.id: event for event in await EventReader(audit.sealer).open_all(db, rows)}
+    opened = {event.id: event for event in await open_readable(db, audit.sealer, rows)}
     return {alert.id: opened[alert.last_event] for alert in found if alert.last_event in opened}

@@ -1,17 +1,11 @@
 """Alerts as values: what one is, what is sent about it, and what the room must be told."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 ALERT = "alr_"
-
-# Which of these public ids (`usr_…`) are administrators; what people call these ids (`usr_…`, `cli_…`).
-FindAdministrators = Callable[[AsyncConnection, Collection[str]], Awaitable[frozenset[str]]]
-FindNames = Callable[[AsyncConnection, Collection[str]], Awaitable[Mapping[str, str]]]
 
 
 class Purpose(StrEnum):

@@ -3,18 +3,20 @@
 Alerts, the messages that they promise, and the cursor's move are one transaction, which confirms the lease.
 """
 
+from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from audit.alerts.opening import open_readable
 from audit.alerts.rules import WATCHED, WINDOW
 from audit.alerts.store import escalate, is_unanswered, raise_alert
-from audit.alerts.values import AlertSettings, FindAdministrators
+from audit.alerts.values import AlertSettings
 from audit.alerts.windows import Fired, Windows
 from audit.catalogue import DEVICE_ADDED, Severity
 from audit.ledger import LEDGER
-from audit.reading import EventReader, StoredEvent
+from audit.reading import StoredEvent
 from audit.services import AuditServices
 from audit.tables import alerts, events
 from base.cursors import load_cursor, move_cursor
@@ -22,6 +24,8 @@ from base.leases import Lease, LeaseLost
 from base.sequencer import next_number
 
 NAME = "alerts"
+# Which of these public ids (`usr_…`) are administrators.
+FindAdministrators = Callable[[AsyncConnection, Collection[str]], Awaitable[frozenset[str]]]
 # Numbers that are looked at in one transaction, and transactions in one round.
 SPAN = 1000
 MOST_STEPS = 20
@@ -29,6 +33,7 @@ MOST_STEPS = 20
 MOST_REMEMBERED = 20_000
 # The first watch of a deployment begins with what happened lately: an old log must not ring.
 _BEGINS_WITH = timedelta(minutes=5)
+_ASKS_EVERY = timedelta(seconds=1)
 
 
 class AlertWatch:
@@ -52,6 +57,7 @@ class AlertWatch:
         self._lease = Lease(audit.database, NAME)
         # None: to be filled from the database before the next event is judged.
         self._windows: Windows | None = None
+        self._asked_at: datetime | None = None
 
     async def round(self) -> None:
         """Judges what is new and escalates what nobody answered, where this process holds the lease."""
@@ -127,6 +133,9 @@ class AlertWatch:
 
     async def _escalate(self) -> None:
         now = self._audit.clock()
+        if self._asked_at is not None and self._asked_at <= now < self._asked_at + _ASKS_EVERY:
+            return
+        self._asked_at = now
         unanswered = select(exists().where(is_unanswered(self._settings, now)).select_from(alerts))
         async with self._audit.database.reading() as db:
             if not (await db.execute(unanswered)).scalar():
@@ -157,8 +166,7 @@ class AlertWatch:
             rows = (await db.execute(query.order_by(events.c.seq))).mappings().all()
         else:
             rows = (await db.execute(query.order_by(events.c.seq.desc()).limit(newest))).mappings().all()[::-1]
-        # Keys are kept for one round: one that was destroyed meanwhile must not open.
-        return await EventReader(self._audit.sealer).open_all(db, rows)
+        return await open_readable(db, self._audit.sealer, rows)
 
     async def _administrators(self, db: AsyncConnection, found: list[StoredEvent]) -> frozenset[str]:
         people = {event.subject for event in found if event.name == DEVICE_ADDED.name and event.subject}

@@ -8,7 +8,7 @@ from pathlib import Path
 from babel.dates import format_datetime
 from babel.support import NullTranslations
 
-from audit.alerts.advice import ADVICE
+from audit.alerts.advice import ADVICE, TITLES
 from audit.alerts.rules import BY_NAME
 from audit.alerts.values import Purpose
 from base.pages import load_translations
@@ -51,6 +51,7 @@ _OTHERS = (MANY, TIMES_AND_MORE, NUMBERS, NUMBERS_FROM, ERASED, WHAT_NOW, SHOW, 
 def texts() -> Iterator[str]:
     """Every English text that people read in an alert."""
     yield from (text for rule in BY_NAME.values() for text in (rule.title, rule.advice))
+    yield from TITLES.values()
     yield from ADVICE.values()
     yield from BEGINNINGS.values()
     yield from LABELS.values()

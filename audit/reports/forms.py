@@ -1,5 +1,6 @@
 """The forms in which a report is handed out, all written from the one opened model."""
 
+import asyncio
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -63,11 +64,11 @@ async def _write(report: Report, words: Words, form: Form) -> bytes:
         case Form.PDF:
             return await write_pdf(report, words)
         case Form.HTML:
-            return write_page(report, words)
+            return await asyncio.to_thread(write_page, report, words)
         case Form.CSV:
-            return write_csv_zip(report, words)
+            return await asyncio.to_thread(write_csv_zip, report, words)
         case Form.XLSX:
-            return write_xlsx(report, words)
+            return await asyncio.to_thread(write_xlsx, report, words)
         case Form.JSON:
             return msgspec.json.format(encode_report(report), indent=1) + b"\n"
 

@@ -25,6 +25,7 @@ from ostiary.discovery import parse_issuer
 from ostiary.emitter_buffer import EventBuffer
 from ostiary.emitter_client import IntakeClient
 from ostiary.emitter_events import AuditEvent, encode_event
+from ostiary.emitter_forks import at_forks
 from ostiary.emitter_limits import EmitterLimits
 from ostiary.emitter_pipeline import Pipeline
 from ostiary.emitter_refused import RefusedFile
@@ -215,9 +216,8 @@ def _begin_in_children(emitter: AuditEmitter) -> None:
     """Weakly, since a fork's callback is for good: an emitter that is closed and let go of can go."""
     known = weakref.ref(emitter)
 
-    def begin_in_child() -> None:
+    def begin() -> None:
         if (found := known()) is not None:
             found._begin_in_child()
 
-    # No such thing on Windows, which cannot fork.
-    getattr(os, "register_at_fork", lambda **_: None)(after_in_child=begin_in_child)
+    at_forks(lambda: known() is not None, begin)

@@ -10,10 +10,15 @@ from server.commands.frame import Frame, framed
 def command(frame: Frame) -> None:
     """Bring the database to this version's schema; safe to run again."""
     from migrations.run import current_revision, upgrade
+    from server.master_key import load_master_keys
     from server.schema import make_database_file
 
-    url = frame.settings.database
+    settings = frame.settings
+    url = settings.database
     if url.startswith("sqlite"):
+        if not settings.database_file.exists():
+            # Made together: a database without its key is refused later, as one whose key was lost.
+            load_master_keys(settings)
         make_database_file(url)
     before = current_revision(url)
     upgrade(url)

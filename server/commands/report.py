@@ -62,7 +62,7 @@ def daily(
     """Make the report of a day, keep it, and write it to a file (- for standard output)."""
     if language not in known_languages():
         raise click.UsageError(f"--language: expected one of {', '.join(known_languages())}")
-    _check_table(form, table_name)
+    _check_options(frame, form, output, table_name)
 
     async def work(services: Services, now: datetime) -> tuple[Report, Written]:
         wanted = (day or now - timedelta(days=1)).date()
@@ -109,7 +109,7 @@ def list_(frame: Frame, limit: int) -> None:
 @framed
 def show(frame: Frame, report_id: str, form: str, output: Path | None, table_name: str | None) -> None:
     """Write a kept report to a file again (- for standard output)."""
-    _check_table(form, table_name)
+    _check_options(frame, form, output, table_name)
 
     async def work(services: Services, now: datetime) -> tuple[Report, Written]:
         try:
@@ -125,9 +125,15 @@ def show(frame: Frame, report_id: str, form: str, output: Path | None, table_nam
     _hand_out(frame, report, written, output)
 
 
-def _check_table(form: str, table_name: str | None) -> None:
+def _check_options(frame: Frame, form: str, output: Path | None, table_name: str | None) -> None:
     if table_name is not None and form != Form.CSV:
         raise click.UsageError("--table goes with --format csv")
+    if frame.as_json and _is_stdout(output):
+        raise click.UsageError("--output - and --json both want standard output")
+
+
+def _is_stdout(output: Path | None) -> bool:
+    return output is not None and str(output) == "-"
 
 
 async def _written(services: Services, report: Report, form: str, table_name: str | None) -> Written:
@@ -143,9 +149,7 @@ async def _written(services: Services, report: Report, form: str, table_name: st
 
 
 def _hand_out(frame: Frame, report: Report, written: Written, output: Path | None) -> None:
-    if output is not None and str(output) == "-":
-        if frame.as_json:
-            raise click.UsageError("--output - and --json both want standard output")
+    if _is_stdout(output):
         sys.stdout.buffer.write(written.body)
         sys.stdout.buffer.flush()
         return

@@ -67,5 +67,6 @@ async def test_a_log_at_work_verifies(world: World, monkeypatch: pytest.MonkeyPa
             verdicts.append(await verify_log(audit))
             assert verdicts[-1].findings == ()
     assert verdicts[-1].size > verdicts[0].size
-    assert verdicts[-1].pruned > 0
-    assert verdicts[-1].erased > 0
+    # Clean-ups may have taken the last event about an erased person by the end.
+    assert any(each.pruned for each in verdicts)
+    assert any(each.erased for each in verdicts)

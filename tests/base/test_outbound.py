@@ -206,6 +206,19 @@ async def test_over_tls_the_certificate_must_be_the_names() -> None:
     assert len(receiver.posts) == 1
 
 
+@pytest.mark.parametrize("mood", ["hang", "endless"])
+async def test_over_tls_the_deadline_covers_the_goodbye_too(mood: str) -> None:
+    """F8: who does not answer does not say goodbye either."""
+    authority = trustme.CA()
+    server, client = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").configure_cert(server)
+    authority.configure_trust(client)
+    async with HttpReceiver(mood=mood, tls=server).running() as receiver, asyncio.timeout(10):
+        with pytest.raises(OutboundFailed) as failed:
+            await Outbound(allow=LOOPBACK, timeout_s=0.5, tls=client).post(receiver.url, b"{}")
+    assert failed.value.reason is Reason.TOO_SLOW
+
+
 async def test_what_a_failure_says_holds_no_secret_of_the_address() -> None:
     """S46: such addresses are passwords: whoever knows one may write there."""
     failures = []

@@ -10,6 +10,8 @@ from starlette.routing import Route
 
 from audit.catalogue import all_types
 from identity.oauth.routes import hot_routes
+from server.api.application import routers
+from server.api.loading import PATH as API
 from server.app import _routes
 from server.cli import COMMANDS
 from server.metrics import DEFINITIONS
@@ -78,7 +80,10 @@ def _served(world: World, settings: object) -> list[tuple[str, set[str]]]:
     found = [(each.path, each.methods or {"any"}) for each in routes if isinstance(each, Route)]
     hot = {path: {"GET"} if path.startswith("/.well-known/") else {"POST"} for path in hot_routes(world.services)}
     hot["/oauth/userinfo"] = {"GET", "POST"}
-    return [(path, set(methods) - {"HEAD"}) for path, methods in [*found, *hot.items()]]
+    inside = [route for router in routers(world.services) for route in router.routes if isinstance(route, Route)]
+    api = [("/api/v1/openapi.json", {"GET"}), *((each.path, each.methods or {"any"}) for each in inside)]
+    outside = [(path, set(methods) - {"HEAD"}) for path, methods in [*found, *hot.items()] if path != API]
+    return [*outside, *api]
 
 
 async def _operations(world: World) -> list[str]:

@@ -17,6 +17,26 @@ import ostiary
 from ostiary import AuditEmitter
 from tests.sdk.intake_server import TOKEN, Intake, until
 
+FORKING_WHILE_A_LINE_IS_WRITTEN = """
+import logging, threading
+class Slow:
+    lock = threading.Lock()
+    def write(self, text):
+        with self.lock:
+            time.sleep(0.3)
+    def flush(self):
+        pass
+logging.basicConfig(stream=Slow())
+emitter.emit("order.placed")
+while not Slow.lock.locked():
+    time.sleep(0.001)
+child = os.fork()
+if child == 0:
+    logging.warning("a child that can speak")
+    os._exit(0)
+os.waitpid(child, 0)
+"""
+
 Start = Callable[[str], "subprocess.Popen[str]"]
 SDK_FOLDER = Path(ostiary.__file__).parents[1]
 
@@ -198,6 +218,12 @@ def test_a_forked_child_has_an_emitter_of_its_own(intake: Intake, tmp_path: Path
     ]
     assert intake.repeated == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fork_waits_until_our_threads_have_written_their_line(intake: Intake, start: Start) -> None:
+    """The child would find the log's stream locked for good."""
+    intake.go_away()
+    end(start(FORKING_WHILE_A_LINE_IS_WRITTEN))
 
 
 def test_an_emitter_that_the_program_does_not_hold_sends_its_last_events_too(

@@ -73,7 +73,13 @@ async def test_an_operator_lists_looks_acknowledges_and_the_receiver_hears_of_it
         )  # fmt: skip
         alert_id = str(alert["id"])
         words = (await operator.run("show", alert_id)).stdout
-        for expected in ("Too many failures", "ada (usr_", "198.51.100.7", "What to do now", "webhook at 127.0.0.1:"):
+        for expected in (
+            "Too many failed attempts",
+            "ada (usr_",
+            "198.51.100.7",
+            "What to do now",
+            "webhook at 127.0.0.1:",
+        ):
             assert expected in words
         shown = await operator.json("show", alert_id)
         assert msgspec.convert(shown["event"], dict[str, object])["name"] == "lockout.started"

@@ -147,15 +147,20 @@ async def test_the_authorization_endpoint_fails_with_a_page_whatever_the_browser
 
 
 @pytest.mark.parametrize(
-    ("path", "cap"), [("/oauth/token", FORM_BYTES), ("/signin", FORM_BYTES), ("/api/v1/audit/events", JSON_BYTES)]
+    ("path", "cap", "told"),
+    [
+        ("/oauth/token", FORM_BYTES, {"error": "invalid_request"}),
+        ("/signin", FORM_BYTES, {"error": "invalid_request"}),
+        ("/api/v1/audit/events", JSON_BYTES, {"type": "about:blank", "status": 413}),
+    ],
 )
-async def test_a_body_over_its_cap_is_refused_before_it_is_read(path: str, cap: int) -> None:
+async def test_a_body_over_its_cap_is_refused_before_it_is_read(path: str, cap: int, told: dict[str, object]) -> None:
     """S48"""
     edge = Deployment(answer)
     assert (await edge.ask("POST", path, content=b"x" * cap)).json()["bytes"] == cap
     refused = await edge.ask("POST", path, content=b"x" * (cap + 1))
     assert refused.status_code == 413
-    assert refused.json()["error"] == "invalid_request"
+    assert told.items() <= refused.json().items()
 
 
 async def test_a_body_that_does_not_say_its_length_is_capped_while_it_comes() -> None:

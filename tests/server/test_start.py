@@ -11,6 +11,7 @@ from server.master_key import load_master_keys, prepare_data_dir
 from server.setting_values import Address, parse_address
 from server.settings import Settings, load_settings
 from server.sockets import close_sockets, open_sockets, spelled_out
+from tests.server.process import environment, get, ports, run, serving
 from tests.services import free_port
 
 
@@ -120,3 +121,12 @@ def test_what_is_no_address_is_refused(text: str) -> None:
 
 def test_localhost_stands_for_both_loopback_addresses() -> None:
     assert spelled_out([Address("localhost", 1)]) == [Address("127.0.0.1", 1), Address("::1", 1)]
+
+
+def test_a_database_that_was_migrated_before_its_first_start_is_served(tmp_path: Path) -> None:
+    """Its master key is made beside it, so that the start does not take the key for lost."""
+    environ = environment(tmp_path, **ports())
+    assert run(environ, "migrate").returncode == 0
+    assert (tmp_path / "var" / "master.key").is_file()
+    with serving(environ) as (welcome, _):
+        assert get(welcome["discovery"])[0] == 200

@@ -111,7 +111,15 @@ async def test_a_receiver_that_hangs_holds_up_no_other(database_url: str, tmp_pa
             task.cancel()
 
 
-async def test_what_never_arrives_is_given_up_after_a_day_with_an_event_and_no_alert_about_it(desk: Desk) -> None:
+async def test_what_never_arrives_is_given_up_after_a_day_with_an_event_and_no_alert_about_it(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with open_desk(database_url, tmp_path, clock=None, alert__escalate_s="86400") as desk:
+        await check_given_up(desk)
+
+
+async def check_given_up(desk: Desk) -> None:
+    """The webhook never answers well, for more than a day."""
     person = await desk.world.person(password=None)
     desk.receiver.status = 500
     await desk.tell(locked(person))

@@ -129,7 +129,7 @@ async def test_slack_gets_a_message_in_which_a_strangers_words_are_no_markup() -
     assert "&lt;!channel&gt;" in text
     assert text.count('"verbatim":true') == text.count('"type":"mrkdwn"') > 2
     shown = str(post.document["text"])
-    assert shown.startswith("[HIGH] Example: Too many failures")
+    assert shown.startswith("[HIGH] Example: Too many failed attempts")
     blocks = msgspec.json.encode(post.document["blocks"]).decode()
     assert f"ostiary alert ack alr_{(b'a' * 16).hex()}" in blocks
     assert "198.51.100.7" in blocks
@@ -159,7 +159,7 @@ async def test_pagerduty_gets_one_incident_an_alert_that_is_acknowledged_and_res
     assert (payload["severity"], payload["source"], payload["class"]) == (
         "critical", "https://id.example.com", "high_event",
     )  # fmt: skip
-    assert payload["summary"] == "Too many failures: proofs are refused for a while (ada)"
+    assert payload["summary"] == "Too many failed attempts: an account is locked for a while (ada)"
     assert datetime.fromisoformat(str(payload["timestamp"])) == NOW
     assert "payload" not in documents[2]
 
@@ -194,7 +194,7 @@ class Words(HTMLParser):
 def test_a_letter_says_everything_in_both_forms() -> None:
     told = message(count=3)
     letter, seen = write(told), Words(write(told).html)
-    assert letter.subject == "[Example HIGH] Too many failures: proofs are refused for a while (ada)"
+    assert letter.subject == "[Example HIGH] Too many failed attempts: an account is locked for a while (ada)"
     wanted = [
         "ada (usr_1)", "198.51.100.7", "Orders", "3 times so far", "numbers 41 to 43",
         "Somebody types wrong passwords or codes for this account.",
@@ -234,7 +234,7 @@ def test_a_letter_says_why_it_is_sent(purpose: Purpose, beginning: str, calls: b
     assert letter.subject.startswith(beginning)
     assert ("What to do now" in letter.text) is calls
     assert ("alert ack" in letter.text) is calls
-    assert ("Looked after by: cli" in letter.text) is (purpose is Purpose.ACKNOWLEDGED)
+    assert ("Looked after by: the operator, by command" in letter.text) is (purpose is Purpose.ACKNOWLEDGED)
 
 
 def test_a_test_is_seen_to_be_one() -> None:
@@ -275,7 +275,7 @@ async def test_mail_goes_to_its_address_with_both_bodies_and_an_id_that_stays() 
     assert str(failed.value) == "recipient refused (550)"
     first, second = (arrived.message for arrived in server.arrived)
     assert (first["To"], first["From"]) == ("soc@example.com", "Example <no-reply@example.com>")
-    assert first["Subject"].strip().startswith("[Example HIGH] Too many failures")
+    assert first["Subject"].strip().startswith("[Example HIGH] Too many failed attempts")
     assert first["Message-ID"] == second["Message-ID"] == f"<{'d' * 32}@id.example.com>"
     assert first["Auto-Submitted"] == "auto-generated"
     plain, html = first.get_body(("plain",)), first.get_body(("html",))

@@ -7,9 +7,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete, update
 
 from audit.alerts.outgoing import LEASE
-from audit.tables import alerts
+from audit.tables import alerts, events, subject_keys
+from base.tables import cursors
+from identity.tables import people
 from server.alert_desk import acknowledge
 from tests.audit.alerts.desk import SECRET, Desk, failed, locked, names_of_events, new_device, open_desk, reused
 
@@ -23,7 +26,7 @@ async def test_a_high_event_is_at_the_webhook_after_one_round_and_its_signature_
     await desk.tell(locked(person))
     await desk.round()
     [post] = desk.receiver.posts
-    assert desk.told() == [("alert.opened", "Too many failures: proofs are refused for a while (ada)")]
+    assert desk.told() == [("alert.opened", "Too many failed attempts: an account is locked for a while (ada)")]
     # Computed as a receiver would, from the standard's text alone.
     key = base64.b64decode(SECRET.removeprefix("whsec_"))
     signed = f"{post.headers['webhook-id']}.{post.headers['webhook-timestamp']}.".encode() + post.body
@@ -52,7 +55,9 @@ async def test_the_document_says_who_where_and_what_to_do(desk: Desk) -> None:
         f"alr_{alert.id.hex()}", "high_event", "HIGH", 1,
     )  # fmt: skip
     assert data["event"]["name"] == "lockout.started"
-    assert data["advice"].startswith("Find out whether this was meant.")
+    assert data["log"].startswith("https://id.example.com/api/v1/audit/events?from=")
+    assert data["log"].endswith("&name=lockout.started")
+    assert data["advice"].startswith("Somebody types wrong passwords or codes for this account.")
 
 
 async def test_what_is_personal_does_not_lie_with_the_alert(desk: Desk) -> None:
@@ -76,8 +81,8 @@ async def test_the_same_stays_one_alert_that_grows_and_is_new_after_a_quiet_time
     await desk.round()
     assert await desk.rules() == [("high_event", 3), ("high_event", 1)]
     assert [about for kind, about in desk.told() if kind == "alert.opened"] == [
-        "Too many failures: proofs are refused for a while (ada)",
-        "Too many failures: proofs are refused for a while (bob)",
+        "Too many failed attempts: an account is locked for a while (ada)",
+        "Too many failed attempts: an account is locked for a while (bob)",
     ]
     desk.clock.move(minutes=6)
     await desk.tell(locked(person))
@@ -107,7 +112,7 @@ async def test_many_accounts_at_once_do_not_ring_a_thousand_times(desk: Desk) ->
         *[("high_event", 1, False)] * 10, ("high_event", 5, True), ("lockouts", 15, False),
     ])  # fmt: skip
     summaries = [str(summary) for _, summary in desk.told()]
-    assert "Many at once: Too many failures: proofs are refused for a while" in summaries
+    assert "Many at once: Too many failed attempts: an account is locked for a while" in summaries
     assert "Many accounts are being locked" in summaries
     assert len(summaries) == 12
 
@@ -244,7 +249,7 @@ async def test_nobody_answers_and_it_is_said_again_once(desk: Desk) -> None:
     for _ in range(3):
         await desk.round()
     assert [kind for kind, _ in desk.told()] == ["alert.opened", "alert.escalated"]
-    assert desk.told()[1][1] == "Nobody has answered: Too many failures: proofs are refused for a while (ada)"
+    assert desk.told()[1][1] == "Nobody has answered: Too many failed attempts: an account is locked for a while (ada)"
     [alert] = await desk.alerts()
     assert alert.escalated_at is not None
 
@@ -270,10 +275,6 @@ async def test_the_first_watch_of_an_old_log_does_not_ring(database_url: str, tm
     async with open_desk(database_url, tmp_path) as desk:
         person = await desk.world.person(password=None)
         # As if nobody had ever watched this log.
-        from sqlalchemy import delete
-
-        from base.tables import cursors
-
         async with desk.world.services.database.transaction() as db:
             await db.execute(delete(cursors))
         await desk.alerting.stop()
@@ -288,3 +289,41 @@ async def test_the_first_watch_of_an_old_log_does_not_ring(database_url: str, tm
         await desk.tell(reused(person))
         await desk.round(second)
         assert await desk.rules() == [("token_reused", 1)]
+
+
+async def test_an_event_that_was_tampered_with_keeps_no_other_from_being_told(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    """S45: `audit verify` finds it; whoever broke it must not have silenced the alarm."""
+    person, other = await desk.world.person(password=None), await desk.world.person("bob", password=None)
+    await desk.tell(locked(person), reused(other))
+    async with desk.world.services.database.transaction() as db:
+        await db.execute(update(events).where(events.c.name == "lockout.started").values(sealed=b"x" * 64))
+    await desk.round()
+    assert await desk.rules() == [("token_reused", 1)]
+    assert len(desk.receiver.posts) == 1
+    assert "cannot be read: run `ostiary audit verify`" in caplog.text
+    # Broken afterwards, it is told all the same, as far as it is known.
+    await desk.tell(locked(other))
+    await desk.alerting.watch.round()
+    async with desk.world.services.database.transaction() as db:
+        await db.execute(update(events).where(events.c.name == "lockout.started").values(sealed=b"x" * 64))
+    await desk.round()
+    assert desk.told()[-1][1] == "Too many failed attempts: an account is locked for a while (bob)"
+
+
+async def test_of_a_person_who_was_erased_a_later_message_says_nothing(desk: Desk) -> None:
+    """S47"""
+    person = await desk.world.person(password=None)
+    await desk.tell(locked(person))
+    await desk.round()
+    async with desk.world.services.database.transaction() as db:
+        await db.execute(update(subject_keys).where(subject_keys.c.subject_id == person.id).values(sealed=None))
+        await db.execute(delete(people).where(people.c.id == person.id))
+    desk.clock.move(minutes=6)
+    await desk.round()
+    assert len(desk.receiver.posts) == 2
+    again = desk.receiver.posts[1].body.decode()
+    assert "erased since" in again
+    assert "198.51.100.7" in desk.receiver.posts[0].body.decode()
+    assert not any(word in again for word in ("198.51.100.7", "ada", "Ada"))

@@ -173,7 +173,7 @@ def rewritten(files: Files, change: Callable[[list[bytes]], object]) -> Files:
         (lambda lines: lines.pop(9), "expected event 108, found event 109"),
         (lambda lines: lines.append(lines[-1]), "goes on behind its last event 429"),
         (lambda lines: lines.insert(9, lines.pop(10)), "expected event 108, found event 109"),
-        (lambda lines: lines.__setitem__(9, lines[9].replace(b"cess", b"cces")), "event 108"),
+        (lambda lines: lines.__setitem__(9, lines[9].replace(b"auth-service", b"auth-serv1ce")), "event 108"),
     ],
 )
 async def test_changed_events_are_found_even_where_the_manifest_is_signed_anew(
@@ -181,8 +181,6 @@ async def test_changed_events_are_found_even_where_the_manifest_is_signed_anew(
 ) -> None:
     """S45"""
     files = rewritten(evidence.files(), change)
-    if b'"outcome\\":\\"failure' in gzip.decompress(files[EVENTS]).splitlines()[9] and words == "event 108":
-        words = "event 108"
     assert words in first_wrong(evidence, evidence.signed(files))
 
 

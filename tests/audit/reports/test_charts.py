@@ -20,17 +20,13 @@ def test_bars_stand_upon_each_other_to_scale() -> None:
     )  # fmt: skip
     svg = fromstring(draw_chart(chart, str))
     assert svg.attrib["aria-label"] == "Sign-ins. Few."
-    bars = [
-        (rect.attrib["class"], *(float(rect.attrib[name]) for name in ("x", "y", "height")))
-        for rect in svg.iter(f"{_SVG}rect")
-        if float(rect.attrib["y"]) > 20
-    ]
-    (good, bad, other) = bars
-    assert (good[0], bad[0], other[0]) == ("t-good", "t-bad", "t-good")
-    assert good[1] == bad[1] < other[1]
-    assert good[3] == pytest.approx(2 * bad[3], rel=0.01)
-    assert other[3] == pytest.approx(3 * good[3], rel=0.01)
-    assert bad[2] + bad[3] == pytest.approx(good[2], abs=0.02)
+    bars = [rect.attrib for rect in svg.iter(f"{_SVG}rect") if float(rect.attrib["y"]) > 20]
+    assert [bar["class"] for bar in bars] == ["t-good", "t-bad", "t-good"]
+    good, bad, other = ({name: float(bar[name]) for name in ("x", "y", "height")} for bar in bars)
+    assert good["x"] == bad["x"] < other["x"]
+    assert good["height"] == pytest.approx(2 * bad["height"], rel=0.01)
+    assert other["height"] == pytest.approx(3 * good["height"], rel=0.01)
+    assert bad["y"] + bad["height"] == pytest.approx(good["y"], abs=0.02)
 
 
 def test_labels_that_do_not_fit_beside_each_other_are_left_out() -> None:

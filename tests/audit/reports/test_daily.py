@@ -1,5 +1,6 @@
 """The daily round: once a day, by one process, also after a time without any server."""
 
+import re
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
@@ -9,10 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit.reports.daily import DailyReport, DailySettings, tell_nobody
 from audit.reports.model import Report
 from audit.reports.store import KeptReport, list_reports
+from base.errors import NotReady
 from base.tables import outbox
 from identity.mail.outbox import open_letter
 from server.reporting import make_daily_report, report_sections
 from server.setting_groups import Report as ReportSettings
+from server.settings import load_settings
 from tests.audit.reports.small_log import MIDNIGHT, make_small_log
 from tests.world import World
 
@@ -109,3 +112,19 @@ async def test_a_letter_that_cannot_be_promised_leaves_no_report(world: World) -
         await process.round()
     assert await kept(world) == []
     assert await world.events("admin.report_made") == []
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        (
+            {"REPORT__EMAIL": "sec@example.com", "ISSUER": "https://id.example.com"},
+            "REPORT__EMAIL: expected OSTIARY_SMTP_URL",
+        ),
+        ({"REPORT__EMAIL": "nobody"}, "expected mail addresses such as security@example.com"),
+        ({"REPORT__DAILY_AT": "24:00"}, "OSTIARY_REPORT__DAILY_AT"),
+    ],
+)
+def test_settings_that_would_tell_nobody_are_refused(environ: dict[str, str], words: str) -> None:
+    with pytest.raises(NotReady, match=re.escape(words)):
+        load_settings(environ={f"OSTIARY_{name}": value for name, value in environ.items()})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from audit import search_events as searching
 from base.ids import PERSON, show_id
 from tests.server.api.service import EVENTS, Service, check_problem, open_service
 
@@ -90,6 +91,21 @@ async def test_pages_are_stable_while_events_arrive(service: Service) -> None:
         assert page["scanned_until"] is None
         seen += [each["data"]["number"] for each in page["events"]]  # type: ignore[attr-defined]
     assert seen == [6, 5, 4, 3, 2, 1, 0]
+
+
+async def test_a_search_for_what_is_rare_goes_on_page_by_page_and_says_how_far_it_came(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "STEPS", (4, 6))
+    await service.send(service.event(message="the needle"))
+    await service.send(*(service.event() for _ in range(25)))
+    pages = [await service.search(text="the needle", family="order")]
+    while pages[-1]["next"]:
+        pages.append(await service.search(text="the needle", family="order", after=pages[-1]["next"]))
+    assert [len(page["events"]) for page in pages] == [0, 0, 1]  # type: ignore[arg-type]
+    reached = [page["scanned_until"] for page in pages]
+    assert reached[2] is None
+    assert str(reached[0]) >= str(reached[1])
 
 
 async def test_a_cursor_holds_for_its_own_search_alone(service: Service) -> None:
