@@ -4,7 +4,9 @@ What lies outside is believed first: checkpoints from files. Then the tree's sto
 events' bodies must give those hashes, and all that stands beside a body must say what the body says.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from pathlib import Path
 
 from audit.held import Held, files_of, read_held
@@ -29,6 +31,7 @@ from audit.verify_roots import RootCheck, StoredNote
 from audit.verify_rows import RowCheck
 from audit.verify_tree import InnerCheck, TreeCheck
 from audit.verify_values import Findings, LogVerdict, Progress
+from base.database import Database
 from base.ids import PERSON, show_id
 
 _NONE = bytes(32)
@@ -50,16 +53,36 @@ async def verify_log(
         extent = await load_extent(db)
     check_extent(extent, held, findings)
     work = _Work(audit, held, findings)
-    for begin in range(0, extent.size, BATCH):
-        async with snapshot(audit.database) as db:
-            batch = await load_batch(db, begin, min(begin + BATCH, extent.size))
-        work.take(batch)
-        if told is not None:
-            told(batch.end, extent.size)
+    async with aclosing(_batches(audit.database, extent.size)) as batches:
+        async for batch in batches:
+            # In a thread: a server that verifies goes on answering.
+            await asyncio.to_thread(work.take, batch)
+            if told is not None:
+                told(batch.end, extent.size)
     await work.take_unnumbered()
     await work.check_destructions(extent)
     work.roots.finish()
     return work.verdict(extent, held)
+
+
+async def _batches(database: Database, size: int) -> AsyncGenerator[Batch]:
+    """Each batch; the next one is read while the caller is at work on this one."""
+
+    async def load(begin: int) -> Batch:
+        async with snapshot(database) as db:
+            return await load_batch(db, begin, min(begin + BATCH, size))
+
+    reading: asyncio.Task[Batch] | None = None
+    try:
+        for begin in range(0, size, BATCH):
+            batch = await (reading or load(begin))
+            following = begin + BATCH
+            reading = asyncio.create_task(load(following)) if following < size else None
+            yield batch
+    finally:
+        if reading is not None:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
 
 
 class _Work:

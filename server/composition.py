@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import select, text
 
+import audit
 import identity
 from audit.emit import Emitter
 from audit.notes import LedgerKey, origin_of
@@ -38,7 +39,8 @@ from server.settings import Settings
 _FIRST_START_LOCK = 0x6F737469617279
 _IDENTITY = Path(identity.__file__).parent
 _ROOMS_OF_IDENTITY = (_IDENTITY, *(_IDENTITY / name for name in ("factors", "account", "recovery", "mail")))
-PAGE_FOLDERS = (*_ROOMS_OF_IDENTITY, Path(demo.__file__).parent)
+# The pages tell events in the catalogue's own sentences, too.
+PAGE_FOLDERS = (*_ROOMS_OF_IDENTITY, Path(audit.__file__).parent, Path(demo.__file__).parent)
 
 
 @asynccontextmanager

@@ -25,7 +25,7 @@ _CONTROLS = Path(__file__).parent / "controls"
 
 def access_sections() -> Sections:
     """The sections of the access review."""
-    return Sections(makers=SECTIONS, folders=(_REVIEW, _ROOM), name_ids=name_ids)
+    return Sections(makers=SECTIONS, folders=(_ROOM, _REVIEW), name_ids=name_ids)
 
 
 async def compose_access(services: Services, *, language: str, made_by: str, now: datetime) -> Report:
@@ -42,7 +42,7 @@ async def controls_sections(services: Services, settings: Settings, framework: s
     """The sections of a framework's controls page; the whole log is verified for it, now."""
     verdict = await verify_log(services.audit)
     makers = make_sections(settings, FRAMEWORKS[framework], verdict)
-    return Sections(makers=makers, folders=(_CONTROLS, _REVIEW, _ROOM), name_ids=name_ids)
+    return Sections(makers=makers, folders=(_ROOM, _REVIEW, _CONTROLS), name_ids=name_ids)
 
 
 async def compose_controls(

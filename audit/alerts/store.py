@@ -23,37 +23,33 @@ async def raise_alert(
     rule: str,
     topic: str,
     severity: str,
-    event: bytes | None,
+    first_event: bytes,
+    last_event: bytes,
     at: datetime,
-    count: int,
+    last_at: datetime,
+    before: int,
+    times: int,
     facts: Mapping[str, object],
     settings: AlertSettings,
     receivers: Sequence[str],
     now: datetime,
 ) -> bytes:
-    """The id of the alert about this: one that is still going on, which grows by one, else a new one that is sent."""
+    """The id of the alert about this: one that is still going on, which grows, else a new one that is sent.
+
+    It happened `times`, from `at` to `last_at`; a new alert counts what happened `before` it was one, too.
+    """
     lately = alerts.c.last_at > at - settings.quiet, alerts.c.opened_at > at - LONGEST
     same = select(alerts).where(alerts.c.rule == rule, alerts.c.topic == topic, *lately)
     known = (await db.execute(same.order_by(alerts.c.opened_at.desc()).limit(1))).mappings().first()
     if known is not None:
-        grown = {"count": known["count"] + 1, "last_at": max(known["last_at"], at), "last_event": event}
-        told = {**known["facts"], **facts, "first_seq": known["facts"].get("first_seq")}
-        await db.execute(update(alerts).where(alerts.c.id == known["id"]).values(**grown, facts=told))
+        grown = {"count": known["count"] + times, "last_at": max(known["last_at"], last_at), "last_event": last_event}
+        grown["facts"] = {**known["facts"], **facts, "first_seq": known["facts"].get("first_seq")}
+        await db.execute(update(alerts).where(alerts.c.id == known["id"]).values(**grown))
         return bytes(known["id"])
     alert_id = new_id(now)
-    row = {
-        "id": alert_id,
-        "rule": rule,
-        "topic": topic,
-        "severity": severity,
-        "opened_at": at,
-        "last_at": at,
-        "count": count,
-        "first_event": event,
-        "last_event": event,
-        "facts": facts,
-    }
-    await db.execute(insert(alerts).values(**row))
+    named = {"id": alert_id, "rule": rule, "topic": topic, "severity": severity, "facts": facts}
+    happened = {"opened_at": at, "last_at": last_at, "first_event": first_event, "last_event": last_event}
+    await db.execute(insert(alerts).values(count=before + times, **named, **happened))
     await send_to(db, alert_id, receivers, Purpose.OPENED, now=now)
     return alert_id
 

@@ -13,7 +13,7 @@ from audit.alerts.opening import open_readable
 from audit.alerts.rules import WATCHED, WINDOW
 from audit.alerts.store import escalate, is_unanswered, raise_alert
 from audit.alerts.values import AlertSettings
-from audit.alerts.windows import Fired, Windows
+from audit.alerts.windows import Burst, Windows, gather
 from audit.catalogue import DEVICE_ADDED, Severity
 from audit.ledger import LEDGER
 from audit.reading import StoredEvent
@@ -92,17 +92,17 @@ class AlertWatch:
             windows = self._windows or await self._fill(db, first)
         # Given back when everything is stored: memory that knows what the database does not would never say it.
         self._windows = None
-        fired = [each for event in found for each in windows.judge(event, administrators)]
+        bursts = gather(each for event in found for each in windows.judge(event, administrators))
         async with self._audit.database.transaction() as db:
             await self._lease.confirm(db, now)
-            for each in fired:
-                await self._open(db, each, now=now)
+            for burst in bursts:
+                await self._open(db, burst, now=now)
             await move_cursor(db, NAME, end, now=now)
         self._windows = windows
         return True
 
-    async def _open(self, db: AsyncConnection, fired: Fired, *, now: datetime) -> None:
-        event, topic = fired.event, fired.topic
+    async def _open(self, db: AsyncConnection, burst: Burst, *, now: datetime) -> None:
+        fired, event, topic = burst.first, burst.last, burst.first.topic
         if topic is None:
             topic = f"{event.name} many"
         elif fired.rule.hides_topic:
@@ -114,7 +114,7 @@ class AlertWatch:
             "client": event.client_id,
             "source": event.source,
             "is_many": fired.topic is None,
-            "first_seq": event.seq,
+            "first_seq": fired.event.seq,
             "last_seq": event.seq,
         }
         await raise_alert(
@@ -122,9 +122,12 @@ class AlertWatch:
             rule=fired.rule.name,
             topic=topic[:200],
             severity=fired.rule.severity.value,
-            event=event.id,
-            at=event.at,
-            count=fired.count,
+            first_event=fired.event.id,
+            last_event=event.id,
+            at=fired.event.at,
+            last_at=max(fired.event.at, event.at),
+            before=fired.count - 1,
+            times=burst.times,
             facts=facts,
             settings=self._settings,
             receivers=self._receivers,

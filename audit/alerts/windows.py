@@ -6,7 +6,7 @@ The memory belongs to the one process that watches; another that takes over fill
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from audit.alerts.rules import WINDOW, Rule, rules_for
 from audit.alerts.values import Limits
@@ -16,6 +16,7 @@ MOST_ITEMS = 200_000
 # So many topics of one kind are told one by one; what comes after them within the window is one alert that grows. An
 # attack that locks a thousand accounts must not ring a thousand times.
 BURST = 10
+_TOGETHER = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,31 @@ class Fired:
 @dataclass(slots=True)
 class _Topic:
     items: OrderedDict[str, datetime] = field(default_factory=OrderedDict)
+
+
+@dataclass(slots=True)
+class Burst:
+    """The same rule about the same thing, `times` within a minute: one change in the database, not thousands."""
+
+    first: Fired
+    last: StoredEvent
+    times: int = 1
+
+
+def gather(fired: Iterable[Fired]) -> list[Burst]:
+    """What fired, the same within a minute together, in the order of the first ones."""
+    bursts: list[Burst] = []
+    current: dict[tuple[str, str | None, str], Burst] = {}
+    for each in fired:
+        # About many things, each kind of event is a thing of its own.
+        key = each.rule.name, each.topic, each.event.name if each.topic is None else ""
+        burst = current.get(key)
+        if burst is None or each.event.at - burst.first.event.at > _TOGETHER:
+            current[key] = burst = Burst(each, each.event)
+            bursts.append(burst)
+        else:
+            burst.last, burst.times = each.event, burst.times + 1
+    return bursts
 
 
 class Windows:

@@ -52,6 +52,7 @@ from audit.tables import events
 from base.clock import to_micros
 
 KIND = "evidence"
+_ROOM = Path(__file__).parent
 _WAIT_S, _LOOKS = 0.1, 100
 Progress = Callable[[int, int], None]
 
@@ -79,7 +80,7 @@ async def make_evidence(
     """
     await _number_all(audit, asked.period)
     newest = await checkpoint_now(audit, now=now)
-    words = load_words(asked.language, sections.folders)
+    words = load_words(asked.language, (*sections.folders, _ROOM))
     report = await compose(
         audit, sections, asked.period, kind=KIND, title=words.text("Evidence report"), words=words,
         made_by=asked.made_by, now=now,

@@ -159,7 +159,8 @@ def _cells(row: tuple[Cell, ...], columns: tuple[Column, ...], words: Words, rep
         if not column.is_beneath:
             cells.append({"text": text, "beneath": ""})
         elif text != DASH:
-            cells[-1] = {"text": "" if cells[-1]["text"] == DASH else cells[-1]["text"], "beneath": text}
+            above, beside = ("" if cells[-1]["text"] == DASH else cells[-1]["text"]), cells[-1]["beneath"]
+            cells[-1] = {"text": above, "beneath": f"{beside} · {text}" if beside else text}
     return cells
 
 

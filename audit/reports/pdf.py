@@ -11,8 +11,8 @@ from audit.reports.display import show_report
 from audit.reports.model import Report
 from audit.reports.words import Words
 
-_PROGRAM = Path(__file__).with_name("typeset.py")
-_SECONDS = 90
+PROGRAM = Path(__file__).with_name("typeset.py")
+SECONDS = 90.0
 _LONGEST_WORD, _PIECE = 26, 12
 _MANY_COLUMNS, _LONGEST_WORD_OF_MANY = 7, 18
 # Where a line may be broken, unseen.
@@ -30,13 +30,13 @@ async def write_pdf(report: Report, words: Words) -> bytes:
     told = msgspec.json.encode({"document": document, "made_at": int(report.made_at.timestamp())})
     # Isolated, and without our environment: it holds secrets, and no letter of it is needed.
     program = await asyncio.create_subprocess_exec(
-        sys.executable, "-I", str(_PROGRAM), env={"PATH": ""},
+        sys.executable, "-I", str(PROGRAM), env={"PATH": ""},
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:
-        pdf, fault = await asyncio.wait_for(program.communicate(told), _SECONDS)
+        pdf, fault = await asyncio.wait_for(program.communicate(told), SECONDS)
     except TimeoutError:
-        raise PdfFailed(f"it took more than {_SECONDS} s") from None
+        raise PdfFailed(f"it took more than {SECONDS:g} s") from None
     finally:
         if program.returncode is None:
             program.kill()

@@ -28,16 +28,13 @@ class SyslogConnection:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
-        self._given = 0
 
-    async def send(self, data: bytes) -> int:
-        """Hands over bytes; returns how many were handed over so far. Raises OSError."""
+    async def send(self, data: bytes) -> None:
+        """Hands over bytes; raises OSError."""
         self.check()
         self._writer.write(data)
-        self._given += len(data)
         async with asyncio.timeout(SEND_TIMEOUT_S):
             await self._writer.drain()
-        return self._given
 
     def check(self) -> None:
         """Raises OSError where the connection is known to have ended."""
@@ -47,11 +44,9 @@ class SyslogConnection:
         if self._reader.at_eof() or self._writer.transport.is_closing():
             raise ConnectionEnded("the receiver closed the connection")
 
-    def acknowledged(self) -> int:
-        """How many of the given bytes the receiver's machine has for certain."""
-        waiting = self._writer.transport.get_write_buffer_size() + _unacknowledged(self._writer)
-        # What waits is counted encrypted, which is never less than it was.
-        return max(self._given - waiting, 0)
+    def is_acknowledged(self) -> bool:
+        """Whether the receiver's machine has acknowledged every byte."""
+        return self._writer.transport.get_write_buffer_size() + _unacknowledged(self._writer) == 0
 
     def drop(self) -> None:
         """Ends the connection at once."""

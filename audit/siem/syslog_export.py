@@ -28,10 +28,9 @@ SETTLE_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """A batch on its way: the number behind it, the connection's count of bytes at its end, and when it was sent."""
+    """A batch on its way: the number behind it, and when it was sent."""
 
     following: int
-    given: int
     at: float
 
 
@@ -117,9 +116,9 @@ class SyslogExport:
         if not events:
             return False
         frames = [frame(syslog_message(event, self._form, hostname=self._hostname)) for event in events]
-        given = await connection.send(b"".join(frames))
+        await connection.send(b"".join(frames))
         self._next = following(events)
-        self._sent.append(_Sent(self._next, given, time.monotonic()))
+        self._sent.append(_Sent(self._next, time.monotonic()))
         return not self._has_read_all
 
     async def _settle(self, connection: SyslogConnection) -> None:
@@ -127,9 +126,11 @@ class SyslogExport:
         # Whatever the receiver's end sent by now is looked at first.
         await asyncio.sleep(0)
         connection.check()
-        before, acknowledged = time.monotonic() - self._settle_s, connection.acknowledged()
-        arrived = self._arrived
-        while self._sent and self._sent[0].at <= before and self._sent[0].given <= acknowledged:
+        if not connection.is_acknowledged():
+            # It takes nothing just now: what lies in its buffers may never be read.
+            return
+        before, arrived = time.monotonic() - self._settle_s, self._arrived
+        while self._sent and self._sent[0].at <= before:
             arrived = self._sent.popleft().following
         if arrived != self._arrived:
             await self._place.move(arrived)

@@ -103,7 +103,9 @@ class LetterWriter:
         facts = {name: _shown(value) for name, value in letter.facts.items()}
         words = self._words[letter.language]
         words.get_template(f"mail_{letter.kind}.txt").render(
-            **unknown | facts | shared, letter=draft, show=partial(show_instant, language=letter.language),
+            **unknown | facts | shared,
+            letter=draft,
+            show=partial(show_instant, language=letter.language),
             show_day=partial(show_day, language=letter.language),
         )
         frame = self._frames[letter.language].get_template("mail_frame.html")

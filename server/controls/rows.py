@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, FromClause, Select, func, select
+from sqlalchemy import ColumnElement, FromClause, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.reports.tally import within
@@ -18,10 +18,9 @@ async def count_rows(db: AsyncConnection, table: FromClause, *where: ColumnEleme
 
 async def find_event(db: AsyncConnection, *where: ColumnElement[bool]) -> str | None:
     """The newest such event in words: its id, name, time, and whom it is about."""
-    query: Select[tuple[object, ...]] = select(
-        events.c.id, events.c.name, events.c.at, events.c.actor, events.c.subject
-    )
-    row = (await db.execute(query.where(*where).order_by(events.c.at.desc(), events.c.id.desc()).limit(1))).first()
+    c = events.c
+    query = select(c.id, c.name, c.at, c.actor, c.subject).where(*where).order_by(c.at.desc(), c.id.desc())
+    row = (await db.execute(query.limit(1))).first()
     if row is None:
         return None
     about = f", subject {row.subject}" if row.subject and row.subject != row.actor else ""

@@ -1,5 +1,6 @@
 """The sections of a controls page: all at a glance, one for each control, and what lies outside this server."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from audit.reports.model import Column, Figure, Passage, Section, Table
@@ -25,16 +26,15 @@ class _Page:
         rows, passing = [], 0
         for control in self.framework.controls:
             answers = [await check.run(self._facts(scope)) for check in control.checks]
-            held = all(answer.holds for answer in answers)
-            passing += held
-            rows.append((control.number, words.text(control.title), _verdict(held, words),
+            passing += all(answer.holds for answer in answers)
+            rows.append((control.number, words.text(control.title), _results(answers, words),
                          sum(answer.failing for answer in answers)))  # fmt: skip
         count = len(rows)
         return Section(
             key="overview",
             title=words.text("All controls"),
             summary=words.text(
-                "{passing} of {count} controls show nothing that fails, by this server's records.",
+                "By this server's records, nothing fails at {passing} of {count} controls.",
                 passing=words.number(passing), count=words.number(count),
             ),
             figures=(
@@ -132,6 +132,12 @@ def _table(answers: list[tuple[Check, Answer]], words: Words) -> Table:
         ),
         empty="",
     )  # fmt: skip
+
+
+def _results(answers: Sequence[Answer], words: Words) -> str:
+    """What all checks of a control say together."""
+    unset = next((answer for answer in answers if not answer.is_set), None)
+    return _verdict(all(answer.holds for answer in answers), words) if unset is None else _result(unset, words)
 
 
 def _result(answer: Answer, words: Words) -> str:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from audit.alerts.advice import ADVICE
 from audit.alerts.rules import RULES, WATCHED, WINDOW, rules_for
 from audit.alerts.values import Limits
-from audit.alerts.windows import BURST, Windows
+from audit.alerts.windows import BURST, Windows, gather
 from audit.catalogue import Severity, all_types
 from audit.reading import StoredEvent
 from base.clock import utc_now
@@ -109,3 +109,11 @@ def test_what_comes_after_many_others_of_its_kind_is_about_many() -> None:
     assert fired(windows, event(50, "admin.link_used", subject="usr_0"))[0][1] == "admin.link_used usr_0"
     later = event(60, "admin.link_used", subject="usr_60", at=NOW + WINDOW * 2)
     assert fired(windows, later)[0][1] == "admin.link_used usr_60"
+
+
+def test_what_comes_together_is_one_change_and_what_comes_later_is_another() -> None:
+    windows = Windows(LIMITS)
+    happened = [event(number, at=NOW + timedelta(seconds=10 * number)) for number in range(12)]
+    bursts = gather(each for one in happened for each in windows.judge(one, NOBODY))
+    assert [(each.first.event.seq, each.last.seq, each.times) for each in bursts] == [(2, 8, 7), (9, 11, 3)]
+    assert bursts[0].first.count == 3

@@ -4,14 +4,16 @@ import ctypes
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pypdfium2
 import pytest
 from pypdfium2 import raw
 
+from audit.reports import pdf
 from audit.reports.display import MOST_SHOWN, share_rows
 from audit.reports.model import Report
-from audit.reports.pdf import write_pdf
+from audit.reports.pdf import PdfFailed, write_pdf
 from audit.reports.words import load_words
 from tests.audit.reports.hostile import MARKUP, SCRIPT, hostile_report
 from tests.audit.reports.small_log import make_small_log, number_and_sign, opened_report
@@ -21,9 +23,9 @@ pytestmark = pytest.mark.anyio
 
 
 @contextmanager
-def opened(pdf: bytes) -> Iterator[pypdfium2.PdfDocument]:
+def opened(file: bytes) -> Iterator[pypdfium2.PdfDocument]:
     """The PDF as a reader opens it."""
-    document = pypdfium2.PdfDocument(pdf)
+    document = pypdfium2.PdfDocument(file)
     try:
         yield document
     finally:
@@ -55,16 +57,16 @@ async def test_the_paper_tells_everything_and_can_be_read_aloud(world: World, la
     await make_small_log(world)
     await number_and_sign(world)
     report, words = await opened_report(world, language=language)
-    pdf = await write_pdf(report, words)
-    assert b"pdfuaid" in pdf
-    with opened(pdf) as document:
+    file = await write_pdf(report, words)
+    assert b"pdfuaid" in file
+    with opened(file) as document:
         assert raw.FPDFCatalog_IsTagged(document.raw)
         assert document.get_metadata_value("Title").startswith(report.title)
         assert struct_types(document) >= {"H1", "H2", "Table", "TH", "TD", "Figure"}
         text = words_of(document)
         assert len(document) > 1
     lang = f"/Lang({language})".encode()
-    assert lang in pdf.replace(b"/Lang (", b"/Lang(")
+    assert lang in file.replace(b"/Lang (", b"/Lang(")
     for section in report.sections:
         assert squeezed(section.summary) in text, section.key
     for passage in (passage for section in report.sections for passage in section.passages):
@@ -76,14 +78,14 @@ async def test_the_paper_tells_everything_and_can_be_read_aloud(world: World, la
 
 async def test_what_others_wrote_is_text_and_never_markup() -> None:
     """S46: a name can hold Typst's own markup; it is set letter by letter and does nothing."""
-    pdf = await set_of(hostile_report())
-    with opened(pdf) as document:
+    file = await set_of(hostile_report())
+    with opened(file) as document:
         text = words_of(document)
     assert squeezed(MARKUP) in text
     assert squeezed(SCRIPT) in text
     assert squeezed("Ελληνικά Кириллица Ağrı") in text
-    assert b"/JavaScript" not in pdf
-    assert b"/URI" not in pdf
+    assert b"/JavaScript" not in file
+    assert b"/URI" not in file
 
 
 async def test_a_long_report_shows_three_hundred_rows_and_says_where_the_rest_is() -> None:
@@ -96,6 +98,28 @@ async def test_a_long_report_shows_three_hundred_rows_and_says_where_the_rest_is
     assert squeezed(f"{shown} of 20,000 rows are shown.") in text
     assert squeezed(f"ostiary report show {report.id} --format csv") in text
     assert squeezed("The other 18,000 are in the audit log") in text
+
+
+async def test_a_page_that_takes_too_long_is_given_up_and_its_process_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pdf, "SECONDS", 0.001)
+    with pytest.raises(PdfFailed, match="it took more than"):
+        await set_of(hostile_report())
+    monkeypatch.undo()
+    assert (await set_of(hostile_report())).startswith(b"%PDF-")
+
+
+async def test_the_process_that_sets_the_page_is_told_nothing_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S46: the master key may stand in our environment."""
+    spy = tmp_path / "spy.py"
+    spy.write_text("import os, sys\nsys.exit(str(sorted(os.environ)))\n")
+    monkeypatch.setenv("OSTIARY_MASTER_KEY", "canary")
+    monkeypatch.setattr(pdf, "PROGRAM", spy)
+    with pytest.raises(PdfFailed) as failed:
+        await set_of(hostile_report())
+    assert "OSTIARY" not in str(failed.value)
+    assert "PATH" in str(failed.value)
 
 
 @pytest.mark.parametrize(
