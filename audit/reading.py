@@ -1,5 +1,6 @@
 """Stored events, opened: their personal fields in the clear where the key that seals them still exists."""
 
+import logging
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
@@ -15,6 +16,8 @@ from audit.tables import events, subject_keys
 from base.ids import DEVICE, EVENT, SESSION, show_id
 from base.sealing import SealBroken, Sealer, unseal_under
 
+log = logging.getLogger("ostiary.audit")
+
 BATCH = 500
 _KEPT_KEYS = 4096
 _FIELDS = msgspec.json.Decoder(dict[str, object])
@@ -22,7 +25,10 @@ _FIELDS = msgspec.json.Decoder(dict[str, object])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredEvent:
-    """Everything of one event. `seq` is None until it is numbered; `personal` is None once its person was erased."""
+    """Everything of one event. `seq` is None until it is numbered.
+
+    `personal` is None where it does not open: its person was erased (or the row was changed: `audit verify` tells).
+    """
 
     seq: int | None
     id: bytes
@@ -97,7 +103,12 @@ _AS_THEY_ARE = tuple(name for name in StoredEvent.__dataclass_fields__ if name n
 def _unsealed(key: AESGCM | None, row: RowMapping) -> dict[str, object] | None:
     if key is None:
         return None
-    personal = _FIELDS.decode(unseal_under(key, row["sealed"], bytes(row["id"])))
+    try:
+        personal = _FIELDS.decode(unseal_under(key, row["sealed"], bytes(row["id"])))
+    except (SealBroken, msgspec.DecodeError):
+        # Somebody changed the row. Verification names it; a list or an export must not end at it.
+        log.warning("the personal part of event %s does not open", show_id(EVENT, bytes(row["id"])))
+        return None
     # The salt serves the ledger's proofs; to a reader it says nothing.
     personal.pop("salt", None)
     return personal

@@ -80,8 +80,7 @@ async def open_services(
             clock=clock,
             form_key=keys.form,
         )
-        await services.catalogue.refresh()
-        await services.keys.refresh(clock())
+        await _read_what_is_kept_in_memory(services)
         yield services
     finally:
         await store.close()
@@ -89,6 +88,11 @@ async def open_services(
         hashes.close()
         if breached is not None:
             breached.close()
+
+
+async def _read_what_is_kept_in_memory(services: Services) -> None:
+    await services.catalogue.refresh()
+    await services.keys.refresh(services.clock())
 
 
 def _audit_services(

@@ -16,7 +16,8 @@ def check_ledger(settings: Settings) -> tuple[bool, str]:
         "OSTIARY_AUDIT__ARCHIVE_DIR": told.archive_dir,
     }
     for name, folder in places.items():
-        if folder is not None and not _can_write(folder):
+        # The data folder is looked at by itself.
+        if folder is not None and folder != settings.data_dir and not _can_write(folder):
             return False, f"{folder.absolute()} cannot be written: give this user the right, or change {name}"
     outside = [str(place) for place in (told.checkpoint_dir, told.checkpoint_url) if place is not None]
     if outside or told.checkpoint_file.absolute().parent != settings.data_dir.absolute():

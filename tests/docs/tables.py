@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -85,7 +86,7 @@ def commands() -> Iterator[tuple[str, click.Command]]:
 
 def _command_section(words: str, command: click.Command) -> str:
     arguments = [str(each.name).upper() for each in command.params if isinstance(each, click.Argument)]
-    lines = [f"### `{' '.join(['ostiary', words, *arguments])}`", "", (command.help or "").strip(), ""]
+    lines = [f"### `{' '.join(['ostiary', words, *arguments])}`", "", inspect.cleandoc(command.help or ""), ""]
     options = [each for each in command.params if isinstance(each, click.Option) and each.name not in COMMON_OPTIONS]
     if options:
         rows = [(_code(" / ".join([*each.opts, *each.secondary_opts])), _option_words(each)) for each in options]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import gzip
 import json
 import zipfile
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from babel.messages.pofile import read_po
+from sqlalchemy import select
 
 import audit.evidence
 from audit.erasure import erase_person
@@ -27,8 +29,10 @@ from audit.evidence.manifest import (
 from audit.evidence.verify import verify_evidence
 from audit.reports.forms import Form
 from audit.reports.model import Column, Table
+from audit.tables import checkpoints
 from tests.audit.evidence.made_evidence import Evidence, evidence_of, make, middle_of, unpack
-from tests.audit.kept_log import keep_log
+from tests.audit.kept_log import KeptLog, keep_log
+from tests.audit.reports.hostile import hostile_report
 from tests.audit.test_verify import prune
 from tests.world import World
 
@@ -97,9 +101,15 @@ async def test_erased_people_stay_closed_and_the_rest_holds(world: World, tmp_pa
     assert sum(line["opened"] is None for line in lines) == verdict.events.erased
 
 
+async def signed_at(log: KeptLog, size: int) -> datetime:
+    """When the checkpoint of this size was made."""
+    async with log.audit.database.reading() as db:
+        return (await db.execute(select(checkpoints.c.at).where(checkpoints.c.size == size))).scalar_one()
+
+
 async def test_events_that_a_clean_up_removed_are_there_by_their_hashes(world: World, tmp_path: Path) -> None:
     log = await keep_log(world)
-    since, until = await middle_of(log)
+    since, until = await signed_at(log, 100), (await middle_of(log))[1]
     world.clock.move(minutes=5)
     await prune(log, 0, 299)
     path = tmp_path / "evidence.zip"
@@ -116,7 +126,7 @@ async def test_events_that_a_clean_up_removed_are_there_by_their_hashes(world: W
 
 async def test_a_period_of_which_nothing_is_left_is_proven_by_its_hashes(world: World, tmp_path: Path) -> None:
     log = await keep_log(world)
-    since, until = await middle_of(log)
+    since, until = await signed_at(log, 100), (await middle_of(log))[1]
     world.clock.move(minutes=5)
     await prune(log, 0, 499)
     path = tmp_path / "evidence.zip"
@@ -151,16 +161,16 @@ async def test_a_key_that_is_none_or_another_file_is_refused_in_words(evidence: 
 
 
 def test_closing_a_report_leaves_ids_and_drops_what_is_personal() -> None:
-    from tests.audit.reports.small_log import report_of  # the model's own example
-
     table = Table(
         key="t", title="", empty="",
         columns=(Column("a", "A", "person"), Column("b", "B", "personal", "address"), Column("c", "C")),
         rows=(("usr_1", "evt_1", "x"),),
     )  # fmt: skip
-    closed = close_report(report_of(table)).sections[0].tables[0]
-    assert [(column.key, column.kind) for column in closed.columns] == [("a", "id"), ("c", "text")]
-    assert closed.rows == (("usr_1", "x"),)
+    report = hostile_report()
+    closed = close_report(replace(report, sections=(replace(report.sections[0], tables=(table,)),)))
+    (shown,) = closed.sections[0].tables
+    assert [(column.key, column.kind) for column in shown.columns] == [("a", "id"), ("c", "text")]
+    assert shown.rows == (("usr_1", "x"),)
 
 
 def test_its_own_words_are_translated() -> None:
