@@ -24,6 +24,13 @@ AT_RISK_FROM = 50
 AT_RISK = text(f"risk_score >= {AT_RISK_FROM}")
 _DESTROYED = text("destroyed_at IS NOT NULL")
 
+
+def _of_those_with(column: str) -> Index:
+    """An index of the rows that have a value there: the others would only pay for it."""
+    has_one = text(f"{column} IS NOT NULL")
+    return Index(f"ix_events_{column}_at_id", column, "at", "id", sqlite_where=has_one, postgresql_where=has_one)
+
+
 events = Table(
     "events",
     metadata,
@@ -59,12 +66,12 @@ events = Table(
     # Each ends with the id: a page of a list goes on within an instant, however many share it. Every event pays for
     # them, so there is one for what is asked for often, and partial ones for what is rare.
     Index(None, "at", "id"),
-    Index(None, "person_index", "at", "id"),
-    Index(None, "address_index", "at", "id"),
-    Index(None, "network_index", "at", "id"),
+    _of_those_with("person_index"),
+    _of_those_with("address_index"),
+    _of_those_with("network_index"),
     Index(None, "name", "at", "id"),
     Index(None, "family", "at", "id"),
-    Index(None, "client_id", "at", "id"),
+    _of_those_with("client_id"),
     Index("ix_events_unnumbered", "at", "id", sqlite_where=_UNNUMBERED, postgresql_where=_UNNUMBERED),
     Index("ix_events_raised", "severity", "at", "id", sqlite_where=RAISED, postgresql_where=RAISED),
     Index("ix_events_not_a_success", "outcome", "at", "id", sqlite_where=NOT_A_SUCCESS, postgresql_where=NOT_A_SUCCESS),
@@ -81,7 +88,7 @@ subject_keys = Table(
     Index("ix_subject_keys_destroyed", "destroyed_at", sqlite_where=_DESTROYED, postgresql_where=_DESTROYED),
 )
 
-# The Merkle tree over the numbered events: 256 hashes a row, the last row of each level still growing (C2SP tlog-tiles).
+# The Merkle tree over the numbered events: 256 hashes a row, each level's last one still growing (C2SP tlog-tiles).
 ledger_tiles = Table(
     "ledger_tiles",
     metadata,

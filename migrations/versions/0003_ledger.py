@@ -14,6 +14,11 @@ _FILL_FAMILY = {
 }
 
 
+def _index_those_with(column: str) -> None:
+    has_one = sa.text(f'{column} IS NOT NULL')
+    op.create_index(f'ix_events_{column}_at_id', 'events', [column, 'at', 'id'], sqlite_where=has_one, postgresql_where=has_one)
+
+
 def upgrade() -> None:
     op.create_table('alerts',
     sa.Column('id', sa.LargeBinary(length=16), nullable=False),
@@ -114,7 +119,7 @@ def upgrade() -> None:
     op.add_column('events', sa.Column('family', sa.String(length=32), server_default=sa.text("''"), nullable=False))
     op.execute(_FILL_FAMILY[op.get_bind().dialect.name])
     op.create_index('ix_events_at_risk', 'events', ['at', 'id'], sqlite_where=sa.text('risk_score >= 50'), postgresql_where=sa.text('risk_score >= 50'))
-    op.create_index(op.f('ix_events_client_id_at_id'), 'events', ['client_id', 'at', 'id'])
+    _index_those_with('client_id')
     op.create_index(op.f('ix_events_family_at_id'), 'events', ['family', 'at', 'id'])
     op.create_index(op.f('ix_events_name_at_id'), 'events', ['name', 'at', 'id'])
     op.create_index('ix_events_not_a_success', 'events', ['outcome', 'at', 'id'], sqlite_where=sa.text("outcome <> 'success'"), postgresql_where=sa.text("outcome <> 'success'"))
@@ -123,11 +128,11 @@ def upgrade() -> None:
     op.create_index('ix_subject_keys_destroyed', 'subject_keys', ['destroyed_at'], sqlite_where=sa.text('destroyed_at IS NOT NULL'), postgresql_where=sa.text('destroyed_at IS NOT NULL'))
     op.create_index(op.f('ix_events_at_id'), 'events', ['at', 'id'])
     op.drop_index(op.f('ix_events_at'), table_name='events')
-    op.create_index(op.f('ix_events_person_index_at_id'), 'events', ['person_index', 'at', 'id'])
+    _index_those_with('person_index')
     op.drop_index(op.f('ix_events_person_index_at'), table_name='events')
-    op.create_index(op.f('ix_events_address_index_at_id'), 'events', ['address_index', 'at', 'id'])
+    _index_those_with('address_index')
     op.drop_index(op.f('ix_events_address_index_at'), table_name='events')
-    op.create_index(op.f('ix_events_network_index_at_id'), 'events', ['network_index', 'at', 'id'])
+    _index_those_with('network_index')
     op.drop_index(op.f('ix_events_network_index_at'), table_name='events')
     op.create_index('ix_feed_unnumbered', 'feed', ['created_at', 'id'], sqlite_where=sa.text('seq IS NULL'), postgresql_where=sa.text('seq IS NULL'))
 
