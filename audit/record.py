@@ -10,7 +10,7 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -75,7 +75,10 @@ def network_of(address: str) -> str | None:
         return None
     if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped:
         parsed = parsed.ipv4_mapped
-    return str(ip_network((parsed, 24 if parsed.version == 4 else 48), strict=False))
+    # `ip_network` would take 15 µs, more than the rest of an event.
+    if isinstance(parsed, IPv6Address):
+        return f"{IPv6Address(int(parsed) >> 80 << 80)}/48"
+    return f"{IPv4Address(int(parsed) >> 8 << 8)}/24"
 
 
 def index_value(index_key: bytes, kind: str, value: str) -> bytes:
@@ -123,8 +126,9 @@ def make_row(event: Event, *, event_id: bytes, at: datetime, salt: bytes, subjec
     sealed_for = event.person or NOBODY
     sealed = seal_under(subject_key, _canonical.encode({"salt": salt.hex(), **personal}), event_id)
     return (
-        event_id, micros, event.type.name, event.type.family, event.type.severity.value, event.outcome, event.actor, event.subject,
-        event.client_id, event.session_id, event.device_id, origin.request_id, origin.source,
+        event_id, micros, event.type.name, event.type.family, event.type.severity.value, event.outcome,
+        event.actor, event.subject, event.client_id, event.session_id, event.device_id,
+        origin.request_id, origin.source,
         None, None, None, None, VERSION, body.decode(), sealed_for, sealed,
         indexes.person, indexes.address, indexes.network,
     )  # fmt: skip

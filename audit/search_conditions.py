@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import msgspec
 from sqlalchemy import ColumnElement, FromClause, and_, collate, func, or_
 
+from audit.record import network_of
 from audit.search_filter import EventFilter, Index
 from audit.tables import AT_RISK, AT_RISK_FROM, NOT_A_SUCCESS, RAISED, events
 
@@ -32,7 +33,7 @@ def leaders_of(facts: Facts) -> dict[str, Condition]:
     Those of partial indexes say so in the index's own words, by which planners know them.
     """
     asked, plain = facts.asked, conditions_of(facts, events)
-    made: dict[str, Condition] = {name: plain[name] for name in ("person", "address", "network") if name in plain}
+    made: dict[str, Condition] = {name: plain[name] for name in ("person", "network") if name in plain}
     if asked.severity not in (None, "LOW"):
         made["severity"] = and_(plain["severity"], RAISED)
     if asked.outcome not in (None, "success"):
@@ -47,7 +48,9 @@ def conditions_of(facts: Facts, table: FromClause) -> dict[str, Condition]:
     c, asked = table.c, facts.asked
     made = {name: c[name] == getattr(asked, name) for name in _EQUAL if getattr(asked, name) is not None}
     person = None if asked.person is None else asked.person.hex()
-    keyed = {"person": person, "address": asked.address, "network": asked.network}
+    # An address has no index of its own: it leads by its network's.
+    around = asked.address and network_of(asked.address)
+    keyed = {"person": person, "address": asked.address, "network": asked.network or around}
     made |= {kind: c[f"{kind}_index"] == facts.index(kind, value) for kind, value in keyed.items() if value is not None}
     if asked.risk_min is not None:
         made["risk_min"] = c.risk_score >= asked.risk_min

@@ -67,7 +67,7 @@ events = Table(
     # them, so there is one for what is asked for often, and partial ones for what is rare.
     Index(None, "at", "id"),
     _of_those_with("person_index"),
-    _of_those_with("address_index"),
+    # Addresses are looked for within their network: an index more would be the dearest part of an event.
     _of_those_with("network_index"),
     Index(None, "name", "at", "id"),
     Index(None, "family", "at", "id"),

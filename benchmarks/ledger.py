@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from audit.keeping import LedgerKeeping
 from audit.record import Event, Origin
 from base.clock import utc_now
 from base.ids import PERSON, new_id, show_id
+from base.statements import Unit
 from benchmarks.figures import Figure
 from benchmarks.processes import BenchmarkFailed, cpu_seconds, peak_mib, process_tree, start, tail
 from identity.services import Services
@@ -25,6 +27,9 @@ from server.settings import load_settings
 
 EVENTS, QUICK_EVENTS = 1_000_000, 50_000
 VERIFY_LIMIT_S, GROWTH_LIMIT_MIB, NUMBERING_LIMIT = 60.0, 32.0, 10_000.0
+APPEND_LIMIT_US = 40.0
+# As many requests at once as `wrk` makes of a busy server; each waits until its event is durable.
+_AT_ONCE, _APPENDED = 64, 200
 _SMALL_SHARE = 20
 _PEOPLE = 2_000
 # What is written at a time, and what lies between two checkpoints.
@@ -81,6 +86,7 @@ def measure_ledger(folder: Path, count: int, say: Callable[[str], None]) -> list
         ),
         _growth("verify", verified, small[0], count, few),
         _growth("export", exported, small[1], count, few),
+        _appending(asyncio.run(_append(folder / "appended"))),
         Figure(
             row="ledger", database="sqlite", what="events numbered a second", value=spent.events / spent.numbered_s,
             sense="at least", limit=NUMBERING_LIMIT,
@@ -98,6 +104,47 @@ def _growth(what: str, whole: _Ran, small: _Ran, count: int, few: int) -> Figure
         value=whole.peak_mib - small.peak_mib, unit=" MiB", sense="at most", limit=GROWTH_LIMIT_MIB,
         details={"peak_mib": whole.peak_mib, "peak_small_mib": small.peak_mib, "seconds": whole.seconds},
     )  # fmt: skip
+
+
+def _appending(rounds: list[float]) -> Figure:
+    return Figure(
+        row="ledger", database="sqlite", what="CPU to append an event through group commit",
+        value=statistics.median(rounds), unit=" µs", sense="at most", limit=APPEND_LIMIT_US,
+        details={"least": min(rounds), "most": max(rounds)},
+    )  # fmt: skip
+
+
+async def _append(folder: Path) -> list[float]:
+    """CPU microseconds an event, a figure a round: from the made event until it is durable, by many callers at once."""
+    settings = load_settings(environ={"OSTIARY_DATA_DIR": str(folder)}).settings
+    prepare_data_dir(settings.data_dir)
+    keys = load_master_keys(settings)
+    await asyncio.to_thread(prepare_database, settings)
+    draw, rounds = random.Random(7), list[float]()
+    async with open_services(settings, keys) as services:
+        told = [[_token_event(draw) for _ in range(_APPENDED)] for _ in range(_AT_ONCE)]
+        for _ in range(6):
+            cpu = time.process_time()
+            await asyncio.gather(*(_append_each(services, some) for some in told))
+            rounds.append((time.process_time() - cpu) / (_AT_ONCE * _APPENDED) * 1e6)
+    return rounds[1:]
+
+
+async def _append_each(services: Services, told: list[Event]) -> None:
+    for event in told:
+        await services.database.write(Unit(rows=(await services.emitter.row(event, now=services.clock()),)))
+
+
+def _token_event(draw: random.Random) -> Event:
+    """What a client credentials request leaves."""
+    client = f"cli_{draw.randrange(30):030d}"
+    data: dict[str, object] = {
+        "grant_type": "client_credentials",
+        "jti": draw.randbytes(16).hex(),
+        "scope": "orders:read",
+    }
+    origin = Origin(f"198.18.{draw.randrange(40)}.{draw.randrange(250)}", None, draw.randbytes(8).hex())
+    return Event(type=TOKEN_ISSUED, actor=client, client_id=client, origin=origin, data=data)
 
 
 async def _keep(folder: Path, count: int, say: Callable[[str], None]) -> _Spent:

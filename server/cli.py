@@ -17,7 +17,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "api": ("server.commands.api", "APIs and their scopes: create, list, delete."),
     "key": ("server.commands.key", "Signing keys: list, rotate, revoke."),
     "audit": ("server.commands.audit", "What happened: verify, checkpoint, export."),
-    "report": ("server.commands.report", "What a day looked like, to hand over: daily, list, show."),
+    "report": ("server.commands.report", "Reports to hand over: daily, list, show, evidence, verify, access …"),
     "alert": ("server.commands.alert", "Alerts: list, show, ack, test, retry."),
     "config": ("server.commands.config", "Settings: show, schema."),
 }

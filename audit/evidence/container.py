@@ -50,7 +50,10 @@ class EvidenceWriter:
             yield entry
         self.files[name] = FileFacts(bytes=entry.count, sha256=entry.hexdigest())
 
-    def close(self) -> None:
+    def __enter__(self) -> "EvidenceWriter":
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Ends the zip; the stream beneath stays open."""
         self._zip.close()
 
@@ -89,6 +92,9 @@ class EvidenceReader:
         self._entries: dict[str, zipfile.ZipInfo] = {}
         for info in self._zip.infolist():
             self._take(info)
+        # Zip forgives what stands before it; whoever opens the file with another program would see that.
+        if min((info.header_offset for info in self._entries.values()), default=0):
+            raise EvidenceRefused("something stands before the first file")
 
     @property
     def names(self) -> frozenset[str]:

@@ -169,19 +169,26 @@ async def _written(making: _Making, path: Path) -> Manifest:
 
 
 async def _write(making: _Making, file: BinaryIO) -> Manifest:
-    asked, audit = making.asked, making.audit
-    out = EvidenceWriter(file, making.report.made_at)
-    for form in sorted(asked.forms | {Form.JSON}):
-        written = await write_report(making.report, making.words, form)
-        out.put("report.csv.zip" if form is Form.CSV else f"report.{form.value}", written.body)
-    header = making.begun.header
-    out.put(CHECKPOINTS, "\n".join(making.begun.notes).encode())
-    numbers = None if header is None else await _write_events(making, header, out)
-    _check_count(making.report, 0 if numbers is None else numbers.in_period)
-    manifest = Manifest(
+    with EvidenceWriter(file, making.report.made_at) as out:
+        for form in sorted(making.asked.forms | {Form.JSON}):
+            written = await write_report(making.report, making.words, form)
+            out.put("report.csv.zip" if form is Form.CSV else f"report.{form.value}", written.body)
+        header = making.begun.header
+        out.put(CHECKPOINTS, "\n".join(making.begun.notes).encode())
+        numbers = None if header is None else await _write_events(making, header, out)
+        _check_count(making.report, 0 if numbers is None else numbers.in_period)
+        manifest = _manifest(making, numbers, out)
+        out.put(MANIFEST, encode_manifest(manifest))
+        out.put(NOTE, sign_manifest(manifest, making.audit.key).encode())
+    return manifest
+
+
+def _manifest(making: _Making, numbers: Numbers | None, out: EvidenceWriter) -> Manifest:
+    asked, key = making.asked, making.audit.key
+    return Manifest(
         version=asked.version,
-        origin=audit.key.name,
-        key=audit.key.vkey,
+        origin=key.name,
+        key=key.vkey,
         made_at=show_instant(making.report.made_at),
         made_by=asked.made_by,
         report=making.report.id,
@@ -192,10 +199,6 @@ async def _write(making: _Making, file: BinaryIO) -> Manifest:
         personal_words=WITH_PERSONAL if asked.with_personal else WITHOUT_PERSONAL,
         files=dict(out.files),
     )
-    out.put(MANIFEST, encode_manifest(manifest))
-    out.put(NOTE, sign_manifest(manifest, audit.key).encode())
-    out.close()
-    return manifest
 
 
 async def _write_events(making: _Making, header: Header, out: EvidenceWriter) -> Numbers:

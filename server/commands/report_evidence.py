@@ -11,6 +11,7 @@ from audit.bundle import BundleRefused
 from audit.evidence.manifest import EvidenceRefused, Manifest
 from audit.evidence.verify import EvidenceVerdict, verify_evidence
 from audit.notes import NoteRefused
+from audit.verify_values import Progress
 from base.errors import NotReady
 from identity.errors import Refused
 from server.commands.audit_bundle import read_checkpoints
@@ -20,6 +21,7 @@ from server.commands.progress import Counting
 from server.commands.report_output import Instant, check_language
 
 if TYPE_CHECKING:
+    from audit.evidence.making import EvidenceRequest
     from identity.services import Services
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -56,11 +58,9 @@ def evidence(
     progress = Counting("written", frame.say)
 
     async def work(services: "Services", now: datetime) -> Manifest:
-        from audit.evidence.making import EvidenceRequest, make_evidence
+        from audit.evidence.making import EvidenceRequest
         from audit.reports.forms import Form
         from audit.reports.model import Period
-        from audit.reports.pdf import PdfFailed
-        from server.reporting import report_sections
 
         end = min(until or now, now)
         if since >= end:
@@ -74,17 +74,26 @@ def evidence(
             made_by=ACTOR,
             version=metadata.version("ostiary-server"),
         )
-        try:
-            sections = report_sections()
-            return await make_evidence(services.audit, sections, asked, output, now=now, told=progress.told)
-        except (EvidenceRefused, BundleRefused, LookupError, PdfFailed) as refused:
-            raise NotReady(str(refused)) from None
-        except OSError as fault:
-            raise Refused("output", f"{output} cannot be written: {fault.strerror}") from None
+        return await _make(services, asked, output, now, progress.told)
 
     manifest = frame.with_services(work)
     progress.clear()
     _tell(frame, manifest, output)
+
+
+async def _make(
+    services: "Services", asked: "EvidenceRequest", output: Path, now: datetime, told: Progress
+) -> Manifest:
+    from audit.evidence.making import make_evidence
+    from audit.reports.pdf import PdfFailed
+    from server.reporting import report_sections
+
+    try:
+        return await make_evidence(services.audit, report_sections(), asked, output, now=now, told=told)
+    except (EvidenceRefused, BundleRefused, LookupError, PdfFailed) as refused:
+        raise NotReady(str(refused)) from None
+    except OSError as fault:
+        raise Refused("output", f"{output} cannot be written: {fault.strerror}") from None
 
 
 def _tell(frame: Frame, manifest: Manifest, output: Path) -> None:

@@ -169,8 +169,8 @@ PASSWORD_LENGTH = Check(
     counts="accounts that came in by import with a hash, whose password nobody here has measured",
     does=_length,
     run=accounts.shorter_passwords_than(12),
-    commands=("ostiary config show", _EVENTS + "name=admin.person_created"),
-    constructed="evt_…: admin.person_created, via import, subject usr_…",
+    commands=("ostiary config show", _EVENTS + "name=password.set"),
+    constructed="evt_…: password.set, why import, subject usr_…",
 )
 OLD_SECRETS = Check(
     name="secrets-older-than-a-year",

@@ -74,10 +74,12 @@ async def make(
     *,
     personal: bool = False,
     forms: frozenset[Form] = frozenset({Form.HTML}),
+    leads_outside: bool = True,
 ) -> Manifest:
-    """Writes a bundle that leads to every checkpoint outside."""
+    """Writes a bundle, which leads to every checkpoint outside."""
     audit = log.audit
-    against = checkpoints_of(audit.settings.checkpoint_file, vkey=audit.key.vkey, origin=audit.key.name)
+    kept = checkpoints_of(audit.settings.checkpoint_file, vkey=audit.key.vkey, origin=audit.key.name)
+    against = kept if leads_outside else ()
     asked = EvidenceRequest(
         period=Period(since, until), forms=forms, with_personal=personal, against=against, made_by="cli", version="0"
     )

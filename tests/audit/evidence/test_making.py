@@ -14,8 +14,10 @@ from babel.messages.pofile import read_po
 from sqlalchemy import select
 
 import audit.evidence
+from audit.catalogue import LOGIN_SUCCEEDED
 from audit.erasure import erase_person
 from audit.evidence.closing import close_report
+from audit.evidence.making import EvidenceRequest, make_evidence
 from audit.evidence.manifest import (
     CHECKPOINTS,
     EVENTS,
@@ -27,11 +29,15 @@ from audit.evidence.manifest import (
     EvidenceRefused,
 )
 from audit.evidence.verify import verify_evidence
+from audit.record import Event
 from audit.reports.forms import Form
-from audit.reports.model import Column, Table
+from audit.reports.model import Column, Period, Table
+from audit.reports.scope import Scope
 from audit.tables import checkpoints
+from server.reporting import report_sections
 from tests.audit.evidence.made_evidence import Evidence, evidence_of, make, middle_of, unpack
 from tests.audit.kept_log import KeptLog, keep_log
+from tests.audit.old_events import sign
 from tests.audit.reports.hostile import hostile_report
 from tests.audit.test_verify import prune
 from tests.world import World
@@ -104,7 +110,8 @@ async def test_erased_people_stay_closed_and_the_rest_holds(world: World, tmp_pa
 async def signed_at(log: KeptLog, size: int) -> datetime:
     """When the checkpoint of this size was made."""
     async with log.audit.database.reading() as db:
-        return (await db.execute(select(checkpoints.c.at).where(checkpoints.c.size == size))).scalar_one()
+        at: datetime = (await db.execute(select(checkpoints.c.at).where(checkpoints.c.size == size))).scalar_one()
+    return at
 
 
 async def test_events_that_a_clean_up_removed_are_there_by_their_hashes(world: World, tmp_path: Path) -> None:
@@ -153,6 +160,27 @@ async def test_an_empty_period_is_said_to_be_empty(world: World, tmp_path: Path)
     assert wrong == ("the period has no events, so nothing here leads to your checkpoints",)
     told = await world.events("admin.evidence_made")
     assert [each["data"] for each in told] == [{"first": None, "last": None, "size": manifest.checkpoint_size}]
+
+
+async def test_events_that_arrive_meanwhile_are_no_silent_difference(world: World, tmp_path: Path) -> None:
+    """A service may send an event of the period while the report is computed already."""
+    log = await keep_log(world, sizes=(), size=20)
+    path, until, sections = tmp_path / "evidence.zip", world.clock(), report_sections()
+    world.clock.move(minutes=5)
+
+    async def late(_: Scope) -> None:
+        async with world.services.database.transaction() as db:
+            told = Event(type=LOGIN_SUCCEEDED, actor="anonymous")
+            await world.services.emitter.emit(db, told, now=until - timedelta(seconds=1))
+        await sign(world)
+
+    asked = EvidenceRequest(
+        period=Period(until - timedelta(days=1), until), forms=frozenset(), made_by="cli", version="0"
+    )
+    meddled = replace(sections, makers=(*sections.makers, late))
+    with pytest.raises(EvidenceRefused, match=r"the report counts 20 events, the bundle 21\): make it again"):
+        await make_evidence(log.audit, meddled, asked, path, now=world.clock(), told=lambda *_: None)
+    assert list(tmp_path.glob("evidence.zip*")) == []
 
 
 async def test_a_key_that_is_none_or_another_file_is_refused_in_words(evidence: Evidence) -> None:

@@ -18,8 +18,8 @@ import pytest
 from audit.evidence.manifest import CHECKPOINTS, EVENTS, MANIFEST, NOTE, REPORT, EvidenceRefused, parse_manifest
 from audit.evidence.verify import verify_evidence
 from audit.held import checkpoints_of
-from audit.notes import Checkpoint, LedgerKey, format_checkpoint, parse_checkpoint, verify_note
-from tests.audit.evidence.made_evidence import Evidence, Files, make, pack, unpack
+from audit.notes import Checkpoint, LedgerKey, format_checkpoint, parse_checkpoint, split_notes, verify_note
+from tests.audit.evidence.made_evidence import Evidence, Files, make, middle_of, pack, unpack
 from tests.audit.kept_log import COVERED
 
 pytestmark = pytest.mark.anyio
@@ -104,6 +104,35 @@ async def test_the_same_name_twice_is_refused(evidence: Evidence) -> None:
     with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(out, "a") as archive:
         archive.writestr(REPORT, b"{}")
     assert first_wrong(evidence, out.getvalue()) == "report.json is there twice"
+
+
+async def test_what_stands_before_the_zip_or_behind_it_is_refused(evidence: Evidence) -> None:
+    """S45"""
+    data = evidence.path.read_bytes()
+    assert first_wrong(evidence, b"<script></script>" + data) == "something stands before the first file"
+    assert first_wrong(evidence, data + b"x") == "this is no whole zip file: its end is missing"
+
+
+async def test_a_checkpoint_that_nothing_leads_to_confirms_nothing(evidence: Evidence, tmp_path: Path) -> None:
+    """S45"""
+    log, path, kept = evidence.log, tmp_path / "other.zip", tmp_path / "kept.txt"
+    note = next(each for each in split_notes(evidence.kept.read_text()) if each.split("\n")[1] == "600")
+    kept.write_text(note)
+    since, until = await middle_of(log)
+    await make(log, path, since, until, leads_outside=False)
+    with path.open("rb") as file:
+        alone = verify_evidence(file, vkey=log.audit.key.vkey)
+    with path.open("rb") as file:
+        held = verify_evidence(file, checkpoints=[kept], vkey=log.audit.key.vkey)
+    assert (alone.wrong, held.confirmed) == ((), ())
+    assert held.wrong == (
+        "none of your checkpoints is confirmed: ask for a bundle that was made with them (--checkpoint)",
+    )
+    # One of another log of the same name is worse than none.
+    kept.write_text(LedgerKey(log.audit.key.name, bytes(32)).sign(note.split("\n\n")[0] + "\n"))
+    with path.open("rb") as file:
+        forged = verify_evidence(file, checkpoints=[kept], vkey=log.audit.key.vkey)
+    assert "kept.txt (checkpoint 1): no signature of the key" in forged.wrong[0]
 
 
 async def test_a_manifest_under_another_key_is_not_believed(evidence: Evidence) -> None:
