@@ -12,7 +12,6 @@ from audit.reports.model import Report
 from audit.reports.scope import Sections
 from audit.reports.sections.own import FOLDERS, LAST, OWN
 from audit.reports.words import load_words
-from base.languages import DEFAULT
 from identity.mail.report_letter import promise_report
 from identity.report_sections import SECTIONS, name_ids
 from identity.services import Services
@@ -45,6 +44,6 @@ def make_daily_report(services: Services, told: ReportSettings) -> DailyReport:
 
     hour, minute = told.daily_at.split(":")
     settings = DailySettings(
-        is_on=told.daily, at=time(int(hour), int(minute)), language=DEFAULT, keep=timedelta(days=told.keep_days)
+        is_on=told.daily, at=time(int(hour), int(minute)), language=told.language, keep=timedelta(days=told.keep_days)
     )
     return DailyReport(services.audit, sections, settings, tell=tell)

@@ -246,6 +246,7 @@ class Report(Group):
 
     daily_at: str = Field(default="06:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="When it is made (UTC).")
     daily: bool = Field(default=True, description="Whether a report is made each day.")
+    language: Literal["en", "tr"] = Field(default="en", description="The language that it is written in.")
     email: MailAddresses | None = Field(
         default=None, description="Mail addresses that are told of it, with commas between."
     )

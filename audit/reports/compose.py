@@ -10,7 +10,8 @@ from audit.reports.words import Words, load_words
 from audit.services import AuditServices
 from base.ids import new_id, show_id
 
-DAILY = "daily"
+DAILY, PERIOD = "daily", "period"
+LONGEST = timedelta(days=366)
 
 
 def day_period(day: date, *, now: datetime) -> Period:
@@ -34,6 +35,24 @@ async def compose_daily(
     return await compose(
         audit, sections, period, kind=DAILY, title=title, words=words, made_by=made_by, now=now, notes=notes
     )
+
+
+def cut_period(from_at: datetime, until_at: datetime, *, now: datetime) -> Period:
+    """The period, without what is still to come. Raises ValueError for one that has not begun or is too long."""
+    if from_at >= min(until_at, now):
+        raise ValueError("expected a time before the end, and before now")
+    if until_at - from_at > LONGEST:
+        raise ValueError(f"expected at most {LONGEST.days} days before the end")
+    return Period(from_at.astimezone(UTC), min(until_at.astimezone(UTC), now))
+
+
+async def compose_period(
+    audit: AuditServices, sections: Sections, period: Period, *, language: str, made_by: str, now: datetime
+) -> Report:
+    """The report of any period, with the sections of the daily one."""
+    words = load_words(language, sections.folders)
+    title = words.text("Security report")
+    return await compose(audit, sections, period, kind=PERIOD, title=title, words=words, made_by=made_by, now=now)
 
 
 async def compose(

@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.catalogue import REPORT_MADE
 from audit.checkpoints import log_size
 from audit.emit import Emitter
-from audit.record import Event
+from audit.record import Event, Origin
 from audit.reports.compose import day_period
-from audit.reports.model import REPORT, Report, decode_report
+from audit.reports.model import REPORT, Period, Report, decode_report
 from audit.tables import events, reports
 from base.ids import parse_id, show_id
 
@@ -30,8 +30,23 @@ class KeptReport:
     size: int
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in the list of reports."""
+
+    at: datetime
+    id: bytes
+
+
 async def keep_report(
-    db: AsyncConnection, emitter: Emitter, report: Report, *, actor: str, now: datetime, formats: tuple[str, ...] = ()
+    db: AsyncConnection,
+    emitter: Emitter,
+    report: Report,
+    *,
+    actor: str,
+    now: datetime,
+    formats: tuple[str, ...] = (),
+    origin: Origin = Origin(),
 ) -> None:
     """Stores a report and its event in the caller's transaction; `formats` are those handed out at once."""
     row = {
@@ -50,15 +65,26 @@ async def keep_report(
         "until": report.period.until_at.isoformat(),
         "formats": list(formats),
     }
-    await emitter.emit(db, Event(type=REPORT_MADE, actor=actor, subject=report.id, data=data), now=now)
+    await emitter.emit(db, Event(type=REPORT_MADE, actor=actor, subject=report.id, origin=origin, data=data), now=now)
 
 
-async def list_reports(db: AsyncConnection, *, limit: int = 100, kind: str | None = None) -> list[KeptReport]:
-    """The newest reports, newest first."""
+async def list_reports(
+    db: AsyncConnection,
+    *,
+    limit: int = 100,
+    kind: str | None = None,
+    about: Period | None = None,
+    after: Place | None = None,
+) -> list[KeptReport]:
+    """The newest reports, newest first: of a kind, about some of a period, older than `after`."""
     columns = [reports.c[name] for name in KeptReport.__dataclass_fields__]
     query = select(*columns).order_by(reports.c.created_at.desc(), reports.c.id.desc()).limit(min(limit, _MOST_LISTED))
     if kind is not None:
         query = query.where(reports.c.kind == kind)
+    if about is not None:
+        query = query.where(reports.c.from_at < about.until_at, reports.c.until_at > about.from_at)
+    if after is not None:
+        query = query.where(tuple_(reports.c.created_at, reports.c.id) < tuple_(after.at, after.id))
     rows = (await db.execute(query)).all()
     return [KeptReport(show_id(REPORT, bytes(row.id)), *row[1:]) for row in rows]
 

@@ -84,7 +84,7 @@ _TOLD_AS: Mapping[tuple[OcsfClass, int], str] = {
     (FINDING, 1): "mfa.counter_regressed recovery.not_me token.reused",
     (FINDING, 2): "admin.alert_acknowledged admin.alert_sent_again",
     (API, 1): "admin.people_imported admin.intake_refused admin.report_made admin.alert_tested",
-    (API, 2): "admin.audit_exported admin.audit_searched admin.evidence_made admin.data_taken",
+    (API, 2): "admin.audit_exported admin.audit_searched admin.evidence_made admin.data_taken admin.report_read",
     (API, 3): "admin.form_refused",
     (API, 4): "admin.audit_pruned admin.person_erased",
     (FAULT, 1): "admin.mail_failed admin.alert_undelivered",
