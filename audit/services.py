@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from audit.emit import Emitter
-from audit.notes import LedgerKey
+from audit.ledger.notes import LedgerKey
 from audit.settings import AuditSettings
 from base.clock import Clock
 from base.database import Database

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from audit.catalogue import LOGIN_FAILED, LOGIN_SUCCEEDED, LOGOUT_SUCCEEDED, SESSION_STARTED, TOKEN_ISSUED
-from audit.keeping import LedgerKeeping
+from audit.ledger.keeping import LedgerKeeping
 from audit.record import Event, Origin
 from base.clock import utc_now
 from base.ids import PERSON, new_id, show_id

@@ -22,7 +22,7 @@ from audit.catalogue import (
     TOKEN_ISSUED,
     TOKEN_REFRESHED,
 )
-from audit.keeping import LedgerKeeping
+from audit.ledger.keeping import LedgerKeeping
 from audit.record import INSERT_EVENT, Event, Origin
 from base.ids import PERSON, show_id
 from base.within import store

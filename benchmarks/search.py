@@ -18,8 +18,8 @@ from pathlib import Path
 import psycopg
 
 from audit.record import INSERT_EVENT, network_of
-from audit.search_events import search_events
-from audit.search_filter import EventFilter, Place
+from audit.search.events import search_events
+from audit.search.filter import EventFilter, Place
 from audit.tables import events
 from base.database import Database
 from base.statements import Row, insert_into

@@ -7,8 +7,8 @@ from importlib import import_module
 
 from sqlalchemy import func, select
 
-from audit.keeping import LedgerKeeping
-from audit.ledger_state import LedgerState, find_state
+from audit.ledger.keeping import LedgerKeeping
+from audit.ledger.state import LedgerState, find_state
 from base.errors import StorageUnavailable
 from feed.numbering import make_sequencer
 from identity.account.deletion import delete_due_people

@@ -6,8 +6,8 @@ Every process of a deployment runs all of it; where only one may, a lease says w
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from audit.erasure import Erasures
-from audit.retention import Retention
+from audit.removal.erasure import Erasures
+from audit.removal.retention import Retention
 from identity.services import Services
 from server.alerting import ALERT_S, EMERGENCY_S, make_alerting, make_emergency
 from server.mail_sending import SEND_EVERY_S, make_sending

@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 import audit
 import identity
 from audit.emit import Emitter
-from audit.notes import LedgerKey, origin_of
+from audit.ledger.notes import LedgerKey, origin_of
 from audit.record import NOBODY
 from audit.services import AuditServices
 from audit.tables import subject_keys

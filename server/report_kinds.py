@@ -8,7 +8,7 @@ from audit.reports.compose import compose
 from audit.reports.model import Period, Report
 from audit.reports.scope import Sections
 from audit.reports.words import load_words
-from audit.verify import verify_log
+from audit.verification.verify import verify_log
 from identity.access_review.sections import SECTIONS, TITLE
 from identity.report_sections import name_ids
 from identity.services import Services

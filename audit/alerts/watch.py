@@ -15,7 +15,7 @@ from audit.alerts.store import escalate, is_unanswered, raise_alert
 from audit.alerts.values import AlertSettings
 from audit.alerts.windows import Burst, Windows, gather
 from audit.catalogue import DEVICE_ADDED, Severity
-from audit.ledger import LEDGER
+from audit.ledger.numbering import LEDGER
 from audit.reading import StoredEvent
 from audit.services import AuditServices
 from audit.tables import alerts, events

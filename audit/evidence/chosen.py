@@ -3,7 +3,7 @@
 from sqlalchemy import Select, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit.checkpoints import StoredCheckpoint
+from audit.ledger.checkpoints import StoredCheckpoint
 from audit.reports.model import Period
 from audit.tables import checkpoints, events, segments
 

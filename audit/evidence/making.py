@@ -15,10 +15,9 @@ from typing import BinaryIO, cast
 
 from sqlalchemy import func, select
 
-from audit.bundle import BundleWriter, Header
-from audit.bundle_making import BundleRange, NothingToProve, begin_bundle, bundle_events, checkpoint_now
+from audit.bundle.form import BundleWriter, Header
+from audit.bundle.making import BundleRange, NothingToProve, begin_bundle, bundle_events, checkpoint_now
 from audit.catalogue import EVIDENCE_MADE
-from audit.checkpoints import StoredCheckpoint
 from audit.evidence.chosen import choose_checkpoints, find_numbers
 from audit.evidence.closing import close_report, stated_count
 from audit.evidence.container import EvidenceWriter
@@ -37,7 +36,8 @@ from audit.evidence.manifest import (
     show_instant,
     sign_manifest,
 )
-from audit.notes import Checkpoint, parse_checkpoint, verify_note
+from audit.ledger.checkpoints import StoredCheckpoint
+from audit.ledger.notes import Checkpoint, parse_checkpoint, verify_note
 from audit.record import Event
 from audit.reports.compose import compose
 from audit.reports.forms import Form, write_report
@@ -46,9 +46,9 @@ from audit.reports.opening import open_report
 from audit.reports.scope import Sections
 from audit.reports.store import keep_report
 from audit.reports.words import Words, load_words
-from audit.row_checks import parse_body
 from audit.services import AuditServices
 from audit.tables import events
+from audit.verification.row_checks import parse_body
 from base.clock import to_micros
 
 KIND = "evidence"

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from audit.notes import LedgerKey, NoteRefused, verify_note
+from audit.ledger.notes import LedgerKey, NoteRefused, verify_note
 
 FORMAT = "ostiary-evidence/1"
 MANIFEST, NOTE, CHECKPOINTS, EVENTS, REPORT = (

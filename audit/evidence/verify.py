@@ -11,7 +11,8 @@ from typing import BinaryIO, cast
 
 import msgspec
 
-from audit.bundle import BundleReader, BundleRefused
+from audit.bundle.form import BundleReader, BundleRefused
+from audit.bundle.verify import BundleVerdict, verify_bundle
 from audit.evidence.closing import stated_count
 from audit.evidence.container import EvidenceReader
 from audit.evidence.manifest import (
@@ -27,12 +28,11 @@ from audit.evidence.manifest import (
     parse_instant,
     parse_manifest,
 )
-from audit.held import checkpoints_of, read_held
-from audit.notes import NoteRefused
+from audit.ledger.notes import NoteRefused
 from audit.reports.model import Report, UnreadableReport, decode_report
-from audit.row_checks import parse_body
-from audit.verify_bundle import BundleVerdict, verify_bundle
-from audit.verify_values import Progress
+from audit.verification.held import checkpoints_of, read_held
+from audit.verification.row_checks import parse_body
+from audit.verification.values import Progress
 from base.clock import to_micros
 
 _TOLD_EVERY = 10_000

@@ -7,8 +7,8 @@ from sqlalchemy import delete, insert, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.catalogue import REPORT_MADE
-from audit.checkpoints import log_size
 from audit.emit import Emitter
+from audit.ledger.checkpoints import log_size
 from audit.record import Event, Origin
 from audit.reports.compose import day_period
 from audit.reports.model import REPORT, Period, Report, decode_report

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit.ledger import LEDGER
+from audit.ledger.numbering import LEDGER
 from audit.reading import EventReader, StoredEvent, read_from
 from audit.services import AuditServices
 from audit.tables import events

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import Response
 
-from audit.search import Cursor, FoundEvent, list_person_events, parse_cursor
+from audit.search.of_person import Cursor, FoundEvent, list_person_events, parse_cursor
 from identity.account.shell import Shell
 from identity.account.words import QUIET, entry_of
 from identity.services import Services

@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit.search import FoundEvent, walk_person_events
+from audit.search.of_person import FoundEvent, walk_person_events
 from base.ids import DEVICE, EVENT, GRANT, PERSON, SESSION, show_id
 from identity.accounts import load_person
 from identity.factors.registry import FACTOR, count_codes_left, list_factors

@@ -9,8 +9,8 @@ from sqlalchemy import Table, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.catalogue import PERSON_DELETION_ASKED, PERSON_DELETION_UNDONE, EventType
-from audit.erasure import erase_person
 from audit.record import Event, Origin
+from audit.removal.erasure import erase_person
 from base.clock import to_seconds
 from base.ids import PERSON, show_id
 from base.tables import outbox
@@ -109,8 +109,8 @@ async def delete_person(
 ) -> None:
     """Deletes an account for good, with everything that tells who it was, in the log as well (S47).
 
-    To be called last in the caller's transaction (`audit.erasure`). Raises Refused for the last administrator, and
-    JournalUnwritable, upon which nothing may be committed.
+    To be called last in the caller's transaction (`audit.removal.erasure`). Raises Refused for the last administrator,
+    and JournalUnwritable, upon which nothing may be committed.
     """
     await set_person_state(db, services, person_id, "deleted", now=now, actor=actor, origin=origin)
     await remove_personal_data(db, person_id)

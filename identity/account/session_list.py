@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.catalogue import SESSION_STARTED
-from audit.search import list_person_events
+from audit.search.of_person import list_person_events
 from base.ids import SESSION, show_id
 from identity.account.browsers import Browser, parse_label
 from identity.services import Services

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.catalogue import LOGIN_SUCCEEDED
-from audit.search import FoundEvent, list_person_events
+from audit.search.of_person import FoundEvent, list_person_events
 from identity.factors.registry import count_codes_left
 from identity.services import Services
 from identity.tables import credentials, people

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from audit.catalogue import all_types
-from audit.search import FoundEvent
+from audit.search.of_person import FoundEvent
 from base.ids import PERSON, show_id
 from identity.account.browsers import Browser, parse_label
 from identity.devices import label_of

@@ -10,8 +10,8 @@ from starlette.responses import Response
 from audit.catalogue import AUDIT_SEARCHED
 from audit.reading import EventReader, StoredEvent, as_json
 from audit.record import Event
-from audit.search_events import find_event, search_events
-from audit.search_filter import Place, parse_cursor, show_cursor
+from audit.search.events import find_event, search_events
+from audit.search.filter import Place, parse_cursor, show_cursor
 from base.ids import EVENT, parse_id
 from identity.services import Services, origin_of
 from server.api.answers import json_response

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from audit.intake_schema import plain_address
+from audit.intake.schema import plain_address
 from audit.record import network_of
-from audit.search_filter import TEXT_AT_LEAST, TEXT_AT_MOST, EventFilter
+from audit.search.filter import TEXT_AT_LEAST, TEXT_AT_MOST, EventFilter
 from base.ids import PERSON, parse_id
 from server.api.parameters import Moment, Paging, Visible, parse_moment
 from server.api.problems import wrong_field

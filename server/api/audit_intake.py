@@ -8,8 +8,8 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from audit.catalogue import INTAKE_REFUSED, all_types
-from audit.intake import Intake, KeyReused, Sender, Taken
-from audit.intake_schema import NoBatch, WrongEvents, parse_batch
+from audit.intake.schema import NoBatch, WrongEvents, parse_batch
+from audit.intake.taking import Intake, KeyReused, Sender, Taken
 from audit.record import Event
 from identity.refusal_events import record_refusal
 from identity.services import Services, origin_of

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from audit.intake_schema import EXPECTED, MAX_EVENTS, SentEvent
+from audit.intake.schema import EXPECTED, MAX_EVENTS, SentEvent
 
 
 def _schema() -> dict[str, object]:

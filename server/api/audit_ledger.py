@@ -8,8 +8,15 @@ from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
-from audit.checkpoints import StoredCheckpoint, list_checkpoints, log_size, prove_consistency, prove_inclusion, root_of
-from audit.tiles import leaf_hashes
+from audit.ledger.checkpoints import (
+    StoredCheckpoint,
+    list_checkpoints,
+    log_size,
+    prove_consistency,
+    prove_inclusion,
+    root_of,
+)
+from audit.ledger.tiles import leaf_hashes
 from identity.services import Services
 from server.api.answers import json_response
 from server.api.audit_events import READ, security

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from audit.bundle_making import BundleRange, NothingToProve, checkpoint_now
-from audit.checkpoints import StoredCheckpoint
+from audit.bundle.making import BundleRange, NothingToProve, checkpoint_now
 from audit.export import begin_export, walk_events
+from audit.ledger.checkpoints import StoredCheckpoint
 from audit.reading import as_json
 from audit.siem.forms import FORMS, Form, format_event
-from audit.verify import verify_log
-from audit.verify_values import LogVerdict
+from audit.verification.values import LogVerdict
+from audit.verification.verify import verify_log
 from base.errors import NotReady
 from base.lines import to_line
 from identity.services import Services

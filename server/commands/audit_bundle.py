@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from audit.bundle import BundleRefused, BundleWriter
-from audit.held import checkpoints_of
-from audit.notes import Checkpoint, NoteRefused
-from audit.verify_bundle import verify_bundle
-from audit.verify_values import Progress
+from audit.bundle.form import BundleRefused, BundleWriter
+from audit.bundle.verify import verify_bundle
+from audit.ledger.notes import Checkpoint, NoteRefused
+from audit.verification.held import checkpoints_of
+from audit.verification.values import Progress
 from base.errors import NotReady
 from server.commands.audit_words import bundle_document, bundle_words
 from server.commands.frame import ACTOR, REFUSED, Frame
 from server.commands.progress import Counting
 
 if TYPE_CHECKING:
-    from audit.bundle_making import BundleRange
+    from audit.bundle.making import BundleRange
     from audit.services import AuditServices
 
 
@@ -58,7 +58,7 @@ async def write_bundle(
     told: Progress,
 ) -> dict[str, object]:
     """Writes the file whole or not at all; returns what it holds. Only its owner may read it."""
-    from audit.bundle_making import begin_bundle, bundle_events
+    from audit.bundle.making import begin_bundle, bundle_events
 
     header = await begin_bundle(audit, asked, against=against, now=now, actor=ACTOR)
     beside = path.with_name(path.name + ".part")

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from audit.verify_bundle import BundleVerdict
-from audit.verify_values import Finding, LogVerdict
+from audit.bundle.verify import BundleVerdict
+from audit.verification.values import Finding, LogVerdict
 
 
 def log_document(verdict: LogVerdict) -> dict[str, object]:

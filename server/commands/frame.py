@@ -11,7 +11,7 @@ from typing import TypeVar
 import click
 import msgspec
 
-from audit.journal import JournalUnwritable
+from audit.removal.journal import JournalUnwritable
 from base.cache import CacheUnavailable
 from base.errors import NotReady, StorageUnavailable
 from base.lines import to_line

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from audit.bundle import BundleRefused
+from audit.bundle.form import BundleRefused
 from audit.evidence.manifest import EvidenceRefused, Manifest
 from audit.evidence.verify import EvidenceVerdict, verify_evidence
-from audit.notes import NoteRefused
-from audit.verify_values import Progress
+from audit.ledger.notes import NoteRefused
+from audit.verification.values import Progress
 from base.errors import NotReady
 from identity.errors import Refused
 from server.commands.audit_bundle import read_checkpoints

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from audit.reports.scope import Scope
 from audit.reports.words import Words
-from audit.verify_values import LogVerdict
+from audit.verification.values import LogVerdict
 from server.settings import Settings
 
 

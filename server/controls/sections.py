@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from audit.reports.model import Column, Figure, Passage, Section, Table
 from audit.reports.scope import Scope, SectionMaker
 from audit.reports.words import Words
-from audit.verify_values import LogVerdict
+from audit.verification.values import LogVerdict
 from server.controls.checks import Answer, Check, Control, Facts
 from server.controls.frameworks import Framework
 from server.settings import Settings

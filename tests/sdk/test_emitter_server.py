@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from audit.catalogue import all_types
-from audit.intake_schema import EXPECTED, parse_batch
+from audit.intake.schema import EXPECTED, parse_batch
 from ostiary import AuditEmitter, EmitterLimits
 from ostiary.emitter_events import OUTCOMES, SEVERITIES
 from ostiary.testing import RecordedEvents

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from audit.notes import parse_checkpoint, verify_note
+from audit.ledger.notes import parse_checkpoint, verify_note
 from server.commands.progress import Counting
 from tests.server.command_line import CommandLine
 

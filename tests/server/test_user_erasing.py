@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from audit.journal import read_journal
+from audit.removal.journal import read_journal
 from base.ids import PERSON, show_id
 from tests.server.command_line import CommandLine
 

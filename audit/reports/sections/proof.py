@@ -4,7 +4,7 @@ import base64
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
-from audit.checkpoints import StoredCheckpoint, log_size, newest_checkpoint
+from audit.ledger.checkpoints import StoredCheckpoint, log_size, newest_checkpoint
 from audit.reports.model import Column, Figure, Passage, Section, Table
 from audit.reports.scope import Scope
 from audit.reports.tally import within

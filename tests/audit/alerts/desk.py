@@ -12,7 +12,7 @@ from audit import catalogue as kinds
 from audit.alerts.outgoing import StoredDelivery, list_deliveries
 from audit.alerts.store import list_alerts
 from audit.alerts.values import StoredAlert
-from audit.ledger import make_sequencer
+from audit.ledger.numbering import make_sequencer
 from audit.record import Event, Origin
 from base.cursors import load_cursor
 from base.ids import PERSON, show_id

@@ -15,12 +15,12 @@ import msgspec
 from audit.evidence.making import EvidenceRequest, make_evidence
 from audit.evidence.manifest import MANIFEST, NOTE, FileFacts, Manifest, parse_manifest, sign_manifest
 from audit.evidence.verify import EvidenceVerdict, verify_evidence
-from audit.held import checkpoints_of
-from audit.notes import LedgerKey
+from audit.ledger.notes import LedgerKey
 from audit.reports.forms import Form
 from audit.reports.model import Period
+from audit.verification.held import checkpoints_of
 from server.reporting import report_sections
-from tests.audit.kept_log import KeptLog, keep_log
+from tests.audit.verification.kept_log import KeptLog, keep_log
 from tests.world import World
 
 Files = dict[str, bytes]

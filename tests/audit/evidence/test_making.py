@@ -15,7 +15,6 @@ from sqlalchemy import select
 
 import audit.evidence
 from audit.catalogue import LOGIN_SUCCEEDED
-from audit.erasure import erase_person
 from audit.evidence.closing import close_report
 from audit.evidence.making import EvidenceRequest, make_evidence
 from audit.evidence.manifest import (
@@ -30,16 +29,17 @@ from audit.evidence.manifest import (
 )
 from audit.evidence.verify import verify_evidence
 from audit.record import Event
+from audit.removal.erasure import erase_person
 from audit.reports.forms import Form
 from audit.reports.model import Column, Period, Table
 from audit.reports.scope import Scope
 from audit.tables import checkpoints
 from server.reporting import report_sections
 from tests.audit.evidence.made_evidence import Evidence, evidence_of, make, middle_of, unpack
-from tests.audit.kept_log import KeptLog, keep_log
-from tests.audit.old_events import sign
+from tests.audit.removal.old_events import sign
 from tests.audit.reports.hostile import hostile_report
-from tests.audit.test_verify import prune
+from tests.audit.verification.kept_log import KeptLog, keep_log
+from tests.audit.verification.test_verify import prune
 from tests.world import World
 
 pytestmark = pytest.mark.anyio

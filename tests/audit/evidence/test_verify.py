@@ -17,10 +17,10 @@ import pytest
 
 from audit.evidence.manifest import CHECKPOINTS, EVENTS, MANIFEST, NOTE, REPORT, EvidenceRefused, parse_manifest
 from audit.evidence.verify import verify_evidence
-from audit.held import checkpoints_of
-from audit.notes import Checkpoint, LedgerKey, format_checkpoint, parse_checkpoint, split_notes, verify_note
+from audit.ledger.notes import Checkpoint, LedgerKey, format_checkpoint, parse_checkpoint, split_notes, verify_note
+from audit.verification.held import checkpoints_of
 from tests.audit.evidence.made_evidence import Evidence, Files, make, middle_of, pack, unpack
-from tests.audit.kept_log import COVERED
+from tests.audit.verification.kept_log import COVERED
 
 pytestmark = pytest.mark.anyio
 

@@ -13,7 +13,7 @@ from audit.catalogue import (
     MFA_FAILED,
     PERSON_STATE_CHANGED,
 )
-from audit.keeping import LedgerKeeping
+from audit.ledger.keeping import LedgerKeeping
 from audit.record import Event, Origin
 from audit.reports.compose import compose_daily
 from audit.reports.model import Cell, Figure, Report, Section, Table

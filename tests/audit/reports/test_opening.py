@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import select, text
 
-from audit.erasure import erase_person
+from audit.removal.erasure import erase_person
 from audit.reports.forms import Form, write_report
 from audit.reports.opening import open_report
 from audit.reports.store import find_report, keep_report, list_reports

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from audit.catalogue import LOGIN_FAILED
-from audit.ledger import make_sequencer
+from audit.ledger.numbering import make_sequencer
 from audit.record import Event, Origin
 from tests.world import World
 

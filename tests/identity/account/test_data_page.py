@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from audit import search
+from audit.search import of_person as search
 from tests.identity.account.furnished import furnish
 from tests.identity.account.own_pages import COOKIE, at_own_pages, give_factor, said
 from tests.identity.forms import sign_in

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
-from audit.journal import JournalUnwritable, read_journal
+from audit.removal.journal import JournalUnwritable, read_journal
 from audit.tables import subject_keys
 from base.ids import PERSON, show_id
 from identity.account.deletion import delete_due_people, delete_person

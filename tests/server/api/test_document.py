@@ -11,8 +11,8 @@ import httpx2
 import msgspec
 import pytest
 
-from audit.intake_schema import SentEvent
-from audit.keeping import LedgerKeeping
+from audit.intake.schema import SentEvent
+from audit.ledger.keeping import LedgerKeeping
 from server.api.audit_filters import EventParameters
 from tests.server.api.service import EVENTS, Service
 from tests.server.api.test_bearer import addresses

@@ -9,8 +9,8 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import func, select
 
-from audit.intake import event_id_of
-from audit.intake_schema import MAX_EVENTS
+from audit.intake.taking import event_id_of
+from audit.intake.schema import MAX_EVENTS
 from audit.tables import events, intake_batches
 from base.ids import EVENT, PERSON, SESSION, show_id
 from identity.account.words import FOREIGN

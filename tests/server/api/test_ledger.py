@@ -6,9 +6,9 @@ import base64
 
 import pytest
 
-from audit.keeping import LedgerKeeping
-from audit.merkle import leaf_hash, verify_consistency, verify_inclusion
-from audit.notes import parse_checkpoint, verify_note
+from audit.ledger.keeping import LedgerKeeping
+from audit.ledger.merkle import leaf_hash, verify_consistency, verify_inclusion
+from audit.ledger.notes import parse_checkpoint, verify_note
 from tests.server.api.service import EVENTS, Service, check_problem
 
 pytestmark = pytest.mark.anyio

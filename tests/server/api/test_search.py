@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from audit import search_events as searching
+from audit.search import events as searching
 from base.ids import PERSON, show_id
 from tests.server.api.service import EVENTS, Service, check_problem, open_service
 

@@ -8,7 +8,7 @@ from audit.reports.model import Period
 from audit.reports.scope import Scope
 from audit.reports.tally import load_tally
 from audit.reports.words import load_words
-from audit.verify import verify_log
+from audit.verification.verify import verify_log
 from server.controls.checks import Answer, Check, Facts
 from server.settings import Settings, load_settings
 from tests.world import World

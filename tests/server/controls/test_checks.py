@@ -18,7 +18,7 @@ from identity.tables import people, signing_keys
 from server.controls import catalogue as checks
 from server.report_kinds import compose_access
 from server.reporting import report_sections
-from tests.audit.old_events import sign
+from tests.audit.removal.old_events import sign
 from tests.server.controls.asked import ask
 from tests.world import World
 

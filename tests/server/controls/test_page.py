@@ -15,7 +15,7 @@ from server.controls import catalogue
 from server.controls.checks import Check
 from server.controls.frameworks import FRAMEWORKS, Framework
 from server.report_kinds import compose_controls, controls_sections
-from tests.audit.old_events import sign
+from tests.audit.removal.old_events import sign
 from tests.audit.reports.test_words import translated
 from tests.docs.tables import commands
 from tests.server.controls.asked import settings_of

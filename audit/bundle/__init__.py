@@ -1,0 +1,1 @@
+"""Events with their proofs in one file, which an outsider verifies without a database or a key."""

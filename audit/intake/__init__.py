@@ -1,0 +1,1 @@
+"""Events that other services send: their form, and how they are taken in once."""

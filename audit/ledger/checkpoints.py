@@ -1,0 +1,116 @@
+"""Checkpoints: what the log says of itself, signed, kept in the database and outside of it."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit.ledger.merkle import EMPTY_ROOT, Range, consistency_ranges, cover, fold, inclusion_ranges
+from audit.ledger.notes import Checkpoint, format_checkpoint
+from audit.ledger.numbering import LEDGER
+from audit.ledger.places import publish
+from audit.ledger.tiles import find_hashes, load_root_cover
+from audit.services import AuditServices
+from audit.tables import checkpoints
+from base.leases import Lease
+from base.sequencer import next_number
+
+PUBLISHED_AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCheckpoint:
+    """A checkpoint as the database has it; `published_at` is None while it lies nowhere else."""
+
+    size: int
+    root: bytes
+    at: datetime
+    note: str
+    published_at: datetime | None
+
+
+async def newest_checkpoint(db: AsyncConnection) -> StoredCheckpoint | None:
+    """The last one made, or None."""
+    found = await list_checkpoints(db, limit=1)
+    return found[0] if found else None
+
+
+async def list_checkpoints(db: AsyncConnection, *, limit: int, before: int | None = None) -> list[StoredCheckpoint]:
+    """At most `limit` checkpoints, the largest first; `before` is a size, for the next page."""
+    query = select(checkpoints).order_by(checkpoints.c.size.desc()).limit(limit)
+    if before is not None:
+        query = query.where(checkpoints.c.size < before)
+    return [_stored(row) for row in (await db.execute(query)).all()]
+
+
+async def log_size(db: AsyncConnection) -> int:
+    """How many events are numbered."""
+    return await next_number(db, LEDGER) or 0
+
+
+async def root_of(db: AsyncConnection, size: int) -> bytes:
+    """The root over the first `size` events; raises LookupError where stored hashes are missing."""
+    return fold(await load_root_cover(db, size)) if size else EMPTY_ROOT
+
+
+async def prove_inclusion(db: AsyncConnection, seq: int, size: int) -> list[bytes]:
+    """The proof that event `seq` is in the log of `size` events; raises ValueError where it cannot be."""
+    return await _range_hashes(db, inclusion_ranges(seq, size))
+
+
+async def prove_consistency(db: AsyncConnection, old: int, new: int) -> list[bytes]:
+    """The proof that the log of `old` events is the beginning of that of `new`; raises ValueError."""
+    return await _range_hashes(db, consistency_ranges(old, new))
+
+
+async def _range_hashes(db: AsyncConnection, ranges: Collection[Range]) -> list[bytes]:
+    covers = [cover(begin, end) for begin, end in ranges]
+    found = await find_hashes(db, [node for nodes in covers for node in nodes])
+    return [fold([found[node] for node in nodes]) for nodes in covers]
+
+
+async def make_checkpoint(audit: AuditServices, lease: Lease, *, now: datetime) -> StoredCheckpoint | None:
+    """Signs the log as it is, where it grew since the last time; None where it did not. Raises LeaseLost.
+
+    `lease` is the one under which events are numbered, so that nothing is numbered beside it.
+    """
+    async with audit.database.transaction() as db:
+        size, last = await log_size(db), await newest_checkpoint(db)
+        if size == (last.size if last else 0):
+            return None
+        await lease.confirm(db, now)
+        made = sign_checkpoint(audit, size, await root_of(db, size), now)
+        row = {"size": made.size, "root": made.root, "at": made.at, "note": made.note}
+        await db.execute(insert(checkpoints).values(row))
+    return made
+
+
+def sign_checkpoint(audit: AuditServices, size: int, root: bytes, now: datetime) -> StoredCheckpoint:
+    """A checkpoint that is not stored yet."""
+    at = now.replace(microsecond=0)
+    note = audit.key.sign(format_checkpoint(Checkpoint(audit.key.name, size, root, at)))
+    return StoredCheckpoint(size, root, at, note, None)
+
+
+async def publish_checkpoints(audit: AuditServices, *, now: datetime) -> int:
+    """Takes what lies only in the database to its places outside; returns how many. Raises PublishingFailed.
+
+    The older ones first, so that a place that was away gets them all.
+    """
+    waiting = select(checkpoints).where(checkpoints.c.published_at.is_(None))
+    async with audit.database.reading() as db:
+        query = waiting.order_by(checkpoints.c.size).limit(PUBLISHED_AT_ONCE)
+        found = [_stored(row) for row in (await db.execute(query)).all()]
+    for each in found:
+        await publish(audit, each.size, each.note)
+        async with audit.database.transaction() as db:
+            await db.execute(update(checkpoints).where(checkpoints.c.size == each.size).values(published_at=now))
+    return len(found)
+
+
+def _stored(row: Sequence[object]) -> StoredCheckpoint:
+    size, root, at, note, published_at = row
+    assert isinstance(size, int) and isinstance(root, bytes) and isinstance(at, datetime)  # noqa: PT018, S101
+    return StoredCheckpoint(size, root, at, str(note), published_at if isinstance(published_at, datetime) else None)

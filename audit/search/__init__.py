@@ -1,0 +1,1 @@
+"""Finding events: those about one person, and all of them by any filter."""
