@@ -97,7 +97,7 @@ ledger_tiles = Table(
     Column("hashes", LargeBinary, nullable=False),
 )
 
-# Signed statements of the tree's size and root (C2SP tlog-checkpoint); `published_at`: it lies outside, too.
+# Signed statements of the tree's size and root (C2SP tlog-checkpoint); `published_at`: it lies at one place outside.
 checkpoints = Table(
     "checkpoints",
     metadata,
@@ -107,6 +107,14 @@ checkpoints = Table(
     Column("note", Text, nullable=False),
     Column("published_at", Instant),
     Index(None, "at"),
+)
+
+# The size of the newest checkpoint that each place outside has: file, folder, webhook.
+checkpoint_places = Table(
+    "checkpoint_places",
+    metadata,
+    Column("name", String(16), primary_key=True),
+    Column("size", BigInteger, nullable=False),
 )
 
 # Events that retention removed, `first` to `last` by their numbers; their hashes stay in the tiles.

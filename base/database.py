@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from base.errors import NotReady, StatementRefused, StorageUnavailable, named
 from base.inline_sqlite import begin_immediate, connect_inline
 from base.pipeline import PipelinedConnection
-from base.postgres import PostgresHot
+from base.postgres import SESSION, PostgresHot
 from base.sqlite import PRAGMAS, SqliteHot, passed
 from base.statements import Row, Statement, Unit
 
@@ -93,7 +93,7 @@ class Database:
             self._writing, self._reading = _sqlite_writing(parsed), _sqlite_reading(parsed)
             self._hot = SqliteHot(str(parsed.database), self._gate)
         else:
-            options = "-c statement_timeout=5000 -c lock_timeout=3000 -c synchronous_commit=on"
+            options = f"-c statement_timeout=5000 -c lock_timeout=3000 {SESSION}"
             self._writing = self._reading = create_async_engine(
                 parsed,
                 pool_size=8,

@@ -18,7 +18,7 @@ _TAKE = text(
     "INSERT INTO leases (name, holder, fence, until) VALUES (:name, :holder, 1, :until)"
     " ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until,"
     " fence = CASE WHEN leases.holder = excluded.holder THEN leases.fence ELSE leases.fence + 1 END"
-    " WHERE leases.holder = excluded.holder OR leases.until < :now RETURNING fence"
+    " WHERE leases.holder = excluded.holder OR leases.until < :now OR leases.until > :too_late RETURNING fence"
 )
 _MINE = (leases.c.name == bindparam("lease"), leases.c.holder == bindparam("mine"), leases.c.fence == bindparam("num"))
 _CONFIRM = update(leases).where(*_MINE).values(until=bindparam("later")).returning(leases.c.fence)
@@ -51,12 +51,19 @@ class Lease:
         self._fence = None
         async with self._database.reading() as db:
             row = (await db.execute(select(leases).where(leases.c.name == self.name))).first()
-        if row is None or row.holder == self._holder or row.until < now:
+        # No lease reaches so far: whoever took it had a clock that ran ahead, and may be gone until then.
+        too_late = now + 2 * self._ttl
+        if row is None or row.holder == self._holder or not now <= row.until <= too_late:
             mine = {"name": self.name, "holder": self._holder}
             async with self._database.transaction() as db:
                 params = {"until": to_micros(now + self._ttl), "now": to_micros(now), **mine}
+                params["too_late"] = to_micros(too_late)
                 self._fence = (await db.execute(_TAKE, params)).scalar_one_or_none()
         self._ask_at = now + self._ttl / 2
+
+    def doubt(self) -> None:
+        """Lets the next `take` ask the database: what was known of others may be over."""
+        self._ask_at = None
 
     async def confirm(self, db: AsyncConnection, now: datetime) -> None:
         """Holds on to the lease until the transaction's end, and prolongs it; raises LeaseLost where it is another's.

@@ -12,6 +12,11 @@ from base.pipeline import PipelinedConnection, ask_for
 from base.statements import Insert, Row, Statement, Unit
 
 TIMEOUT_S = 5.0
+# A process that froze or lost its network in the middle of a transaction must not hold its rows for hours.
+SESSION = (
+    "-c synchronous_commit=on -c idle_in_transaction_session_timeout=20000"
+    " -c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
+)
 
 
 class _Link:
@@ -29,7 +34,7 @@ class _Link:
                 autocommit=self._reads,
                 prepare_threshold=None,
                 connect_timeout=3,
-                options="-c synchronous_commit=on -c statement_timeout=5000 -c lock_timeout=300",
+                options=f"-c statement_timeout=5000 -c lock_timeout=300 {SESSION}",
             )
         return self._connection
 

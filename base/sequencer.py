@@ -90,7 +90,7 @@ class Sequencer:
     async def round(self) -> int:
         """Numbers what waits, where this process holds the lease; returns how many rows."""
         numbered = 0
-        while await self._database.find(self._waiting, (1,)) and await self.lease.take(self._clock()):
+        while await self.is_behind() and await self.lease.take(self._clock()):
             async with self._database.reading() as db:
                 rows = await self._order.unnumbered(db)
             if not rows:
@@ -103,6 +103,10 @@ class Sequencer:
             if len(rows) < BATCH:
                 break
         return numbered
+
+    async def is_behind(self) -> bool:
+        """Whether rows wait for their number."""
+        return await self._database.find(self._waiting, (1,)) is not None
 
     async def _number(self, rows: Numbered) -> None:
         order, now = self._order, self._clock()

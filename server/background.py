@@ -59,8 +59,9 @@ class Background:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if not self._tasks:
             return
-        own = Work("signing the log", SIGN_S, self._keeping.sign, self._stop_numbering)
-        await asyncio.gather(*(_stop(each) for each in (*self._beside, own)))
+        await asyncio.gather(*(_stop(each) for each in self._beside))
+        # The last, since the others' ends leave events, too.
+        await _stop(Work("signing the log", SIGN_S, self._keeping.sign, self._stop_numbering))
 
     async def _stop_numbering(self) -> None:
         await self._keeping.stop()

@@ -4,20 +4,30 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.ledger.merkle import EMPTY_ROOT, Range, consistency_ranges, cover, fold, inclusion_ranges
 from audit.ledger.notes import Checkpoint, format_checkpoint
 from audit.ledger.numbering import LEDGER
-from audit.ledger.places import publish
+from audit.ledger.places import Put
 from audit.ledger.tiles import find_hashes, load_root_cover
 from audit.services import AuditServices
-from audit.tables import checkpoints
+from audit.tables import checkpoint_places, checkpoints
+from base.clock import to_micros
 from base.leases import Lease
 from base.sequencer import next_number
 
 PUBLISHED_AT_ONCE = 100
+
+# A command may have signed the same size a moment ago; both say the same.
+_STORE = text(
+    "INSERT INTO checkpoints (size, root, at, note) VALUES (:size, :root, :at, :note) ON CONFLICT (size) DO NOTHING"
+)
+_MARK_PLACE = text(
+    "INSERT INTO checkpoint_places (name, size) VALUES (:name, :size)"
+    " ON CONFLICT (name) DO UPDATE SET size = excluded.size"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +92,8 @@ async def make_checkpoint(audit: AuditServices, lease: Lease, *, now: datetime) 
             return None
         await lease.confirm(db, now)
         made = sign_checkpoint(audit, size, await root_of(db, size), now)
-        row = {"size": made.size, "root": made.root, "at": made.at, "note": made.note}
-        await db.execute(insert(checkpoints).values(row))
+        row = {"size": made.size, "root": made.root, "at": to_micros(made.at), "note": made.note}
+        await db.execute(_STORE, row)
     return made
 
 
@@ -94,20 +104,35 @@ def sign_checkpoint(audit: AuditServices, size: int, root: bytes, now: datetime)
     return StoredCheckpoint(size, root, at, note, None)
 
 
-async def publish_checkpoints(audit: AuditServices, *, now: datetime) -> int:
-    """Takes what lies only in the database to its places outside; returns how many. Raises PublishingFailed.
+async def publish_checkpoints(audit: AuditServices, place: str, put: Put, *, now: datetime) -> int:
+    """Takes to one place what it does not have yet; returns how many. Raises PublishingFailed.
 
-    The older ones first, so that a place that was away gets them all.
+    The older ones first, so that a place that was away gets them all; one that is new begins with the newest.
     """
-    waiting = select(checkpoints).where(checkpoints.c.published_at.is_(None))
     async with audit.database.reading() as db:
-        query = waiting.order_by(checkpoints.c.size).limit(PUBLISHED_AT_ONCE)
-        found = [_stored(row) for row in (await db.execute(query)).all()]
-    for each in found:
-        await publish(audit, each.size, each.note)
+        asked = select(checkpoint_places.c.size).where(checkpoint_places.c.name == place)
+        has: int | None = (await db.execute(asked)).scalar_one_or_none()
+    if has is None:
+        has = await _begin_place(audit, place)
+    async with audit.database.reading() as db:
+        query = select(checkpoints.c.size, checkpoints.c.note).where(checkpoints.c.size > has)
+        found = (await db.execute(query.order_by(checkpoints.c.size).limit(PUBLISHED_AT_ONCE))).all()
+    for size, note in found:
+        await put(size, note)
         async with audit.database.transaction() as db:
-            await db.execute(update(checkpoints).where(checkpoints.c.size == each.size).values(published_at=now))
+            await db.execute(_MARK_PLACE, {"name": place, "size": size})
+            lies_outside = update(checkpoints).where(checkpoints.c.size == size, checkpoints.c.published_at.is_(None))
+            await db.execute(lies_outside.values(published_at=now))
     return len(found)
+
+
+async def _begin_place(audit: AuditServices, place: str) -> int:
+    """Remembers that a new place lacks the newest checkpoint and those to come, and none of the earlier ones."""
+    async with audit.database.transaction() as db:
+        known = await list_checkpoints(db, limit=2)
+        has = known[1].size if len(known) > 1 else 0
+        await db.execute(_MARK_PLACE, {"name": place, "size": has})
+    return has
 
 
 def _stored(row: Sequence[object]) -> StoredCheckpoint:

@@ -7,7 +7,7 @@ from sqlalchemy import Column
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.ledger.merkle import leaf_hash
-from audit.ledger.tiles import TileWriter
+from audit.ledger.tiles import append_leaves
 from audit.services import AuditServices
 from audit.tables import events
 from base.sequencer import Numbered, Order, Sequencer
@@ -25,12 +25,12 @@ ORDER = Order(
 
 def make_sequencer(audit: AuditServices) -> Sequencer:
     """One process's part in numbering the events."""
-    tiles = TileWriter()
+    return Sequencer(audit.database, audit.clock, ORDER, append=append_rows)
 
-    async def append(db: AsyncConnection, rows: Numbered, first: int) -> None:
-        await tiles.append(db, leaves_of(rows), first)
 
-    return Sequencer(audit.database, audit.clock, ORDER, append=append)
+async def append_rows(db: AsyncConnection, rows: Numbered, first: int) -> None:
+    """Grows the tree by numbered rows, (id, body) each."""
+    await append_leaves(db, leaves_of(rows), first)
 
 
 def leaves_of(rows: Sequence[tuple[object, ...]]) -> list[bytes]:

@@ -5,6 +5,7 @@ Whoever can change the database must not be able to change these too, or they pr
 
 import asyncio
 import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,20 +14,23 @@ from audit.services import AuditServices
 from audit.settings import AuditSettings
 from base.outbound import OutboundFailed
 
+# Brings the note of a checkpoint of that size there; raises PublishingFailed. Safe to do again.
+Put = Callable[[int, str], Awaitable[None]]
+
 
 class PublishingFailed(Exception):
     """A checkpoint did not reach one of its places; the message names the place and the reason."""
 
 
-async def publish(audit: AuditServices, size: int, note: str) -> None:
-    """Brings a note to every place that is set; raises PublishingFailed. Safe to do again."""
+def places_of(audit: AuditServices) -> dict[str, Put]:
+    """The places that are set, by name: `file`, `folder`, `webhook`."""
     settings = audit.settings
-    try:
-        await asyncio.to_thread(_write, settings, size, note)
-    except OSError as failure:
-        raise PublishingFailed(f"{failure.filename}: {failure.strerror}") from failure
+    places: dict[str, Put] = {"file": _written(_append, settings.checkpoint_file)}
+    if settings.checkpoint_dir is not None:
+        places["folder"] = _written(_put, settings.checkpoint_dir)
     if settings.checkpoint_url is not None:
-        await _post(audit, settings.checkpoint_url, note)
+        places["webhook"] = _posted(audit, settings.checkpoint_url)
+    return places
 
 
 def read_outside(settings: AuditSettings) -> list[str]:
@@ -39,13 +43,17 @@ def read_outside(settings: AuditSettings) -> list[str]:
     return notes
 
 
-def _write(settings: AuditSettings, size: int, note: str) -> None:
-    _append(settings.checkpoint_file, note)
-    if settings.checkpoint_dir is not None:
-        _put(settings.checkpoint_dir / f"{size:020}.txt", note)
+def _written(write: Callable[[Path, int, str], None], path: Path) -> Put:
+    async def put(size: int, note: str) -> None:
+        try:
+            await asyncio.to_thread(write, path, size, note)
+        except OSError as failure:
+            raise PublishingFailed(f"{failure.filename or path}: {failure.strerror}") from failure
+
+    return put
 
 
-def _append(path: Path, note: str) -> None:
+def _append(path: Path, _size: int, note: str) -> None:
     """Adds a note. One that was torn by a crash stays, and must not reach into this one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "ab+", opener=_for_its_owner) as file:
@@ -59,9 +67,10 @@ def _for_its_owner(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _put(path: Path, note: str) -> None:
+def _put(folder: Path, size: int, note: str) -> None:
     """Whole or not at all: a reader never sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{size:020}.txt"
     beside = path.with_suffix(".part")
     with beside.open("wb") as file:
         file.write(note.encode())
@@ -70,11 +79,13 @@ def _put(path: Path, note: str) -> None:
     beside.replace(path)
 
 
-async def _post(audit: AuditServices, url: str, note: str) -> None:
-    host = urlsplit(url).hostname
-    try:
-        answer = await audit.outbound.post(url, note.encode(), content_type="text/plain; charset=utf-8")
-    except OutboundFailed as failure:
-        raise PublishingFailed(str(failure)) from failure
-    if not answer.is_success:
-        raise PublishingFailed(f"{host}: answered {answer.status}")
+def _posted(audit: AuditServices, url: str) -> Put:
+    async def put(_size: int, note: str) -> None:
+        try:
+            answer = await audit.outbound.post(url, note.encode(), content_type="text/plain; charset=utf-8")
+        except OutboundFailed as failure:
+            raise PublishingFailed(str(failure)) from failure
+        if not answer.is_success:
+            raise PublishingFailed(f"{urlsplit(url).hostname}: answered {answer.status}")
+
+    return put

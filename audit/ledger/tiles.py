@@ -30,55 +30,51 @@ _STORE = Insert(
 )
 
 
-class TileWriter:
-    """Appends leaves. Keeps the growing rows in memory, and reads them anew where another process wrote meanwhile."""
+async def append_leaves(db: AsyncConnection, leaves: Sequence[bytes], first: int) -> None:
+    """Stores leaf hashes as the numbers from `first` on, in the caller's transaction.
 
-    def __init__(self) -> None:
-        self._size = -1
-        self._growing: list[bytearray] = []
+    The growing rows are read each time: what a process remembers of them is wrong after a commit whose outcome it did
+    not learn. Raises LookupError where they are missing or too short.
+    """
+    growing = await _load_growing(db, first)
+    changed: dict[Node, bytes] = {}
+    for place, leaf in enumerate(leaves, first):
+        _push(growing, leaf, place, changed)
+    for level, row in enumerate(growing):
+        if row:
+            changed[level, (first + len(leaves)) >> HEIGHT * (level + 1)] = bytes(row)
+    await store(db, _STORE, [(level, number, hashes) for (level, number), hashes in changed.items()])
 
-    async def append(self, db: AsyncConnection, leaves: Sequence[bytes], first: int) -> None:
-        """Stores leaf hashes as the numbers from `first` on, in the caller's transaction."""
-        if self._size != first:
-            self._growing = await _load_growing(db, first)
-        # Until these rows are committed nothing in memory is to be believed.
-        self._size = -1
-        changed: dict[Node, bytes] = {}
-        for place, leaf in enumerate(leaves, first):
-            self._push(leaf, place, changed)
-        for level, growing in enumerate(self._growing):
-            if growing:
-                changed[level, (first + len(leaves)) >> HEIGHT * (level + 1)] = bytes(growing)
-        await store(db, _STORE, [(level, number, hashes) for (level, number), hashes in changed.items()])
-        self._size = first + len(leaves)
 
-    def _push(self, leaf: bytes, place: int, changed: dict[Node, bytes]) -> None:
-        joined, level = leaf, 0
-        while True:
-            if level == len(self._growing):
-                self._growing.append(bytearray())
-            growing = self._growing[level]
-            growing += joined
-            if len(growing) < WIDTH * HASH_BYTES:
-                return
-            full = bytes(growing)
-            growing.clear()
-            place >>= HEIGHT
-            changed[level, place] = full
-            joined, level = _root_of_full(split_hashes(full)), level + 1
+def _push(growing: list[bytearray], leaf: bytes, place: int, changed: dict[Node, bytes]) -> None:
+    joined, level = leaf, 0
+    while True:
+        if level == len(growing):
+            growing.append(bytearray())
+        row = growing[level]
+        row += joined
+        if len(row) < WIDTH * HASH_BYTES:
+            return
+        full = bytes(row)
+        row.clear()
+        place >>= HEIGHT
+        changed[level, place] = full
+        joined, level = _root_of_full(split_hashes(full)), level + 1
 
 
 async def _load_growing(db: AsyncConnection, size: int) -> list[bytearray]:
-    growing: list[bytearray] = []
+    """The rows that the next leaf lengthens, by their levels."""
+    held: list[tuple[int, int, int]] = []
     while size:
-        held, number = size % WIDTH, size >> HEIGHT
-        row = b""
-        if held:
-            level = len(growing)
-            query = select(ledger_tiles.c.hashes).where(ledger_tiles.c.level == level, ledger_tiles.c.number == number)
-            row = bytes((await db.execute(query)).scalar_one())
-        growing.append(bytearray(row[: held * HASH_BYTES]))
-        size = number
+        held.append((len(held), size >> HEIGHT, size % WIDTH))
+        size >>= HEIGHT
+    rows = await _load_rows(db, {(level, number) for level, number, count in held if count})
+    growing = []
+    for level, number, count in held:
+        row = rows.get((level, number), b"")[: count * HASH_BYTES]
+        if len(row) != count * HASH_BYTES:
+            raise LookupError(f"the ledger's row {number} of level {level} is missing or too short")
+        growing.append(bytearray(row))
     return growing
 
 

@@ -47,6 +47,11 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('size', name=op.f('pk_checkpoints'))
     )
     op.create_index(op.f('ix_checkpoints_at'), 'checkpoints', ['at'])
+    op.create_table('checkpoint_places',
+    sa.Column('name', sa.String(length=16), nullable=False),
+    sa.Column('size', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('name', name=op.f('pk_checkpoint_places'))
+    )
     op.create_table('cursors',
     sa.Column('name', sa.String(length=64), nullable=False),
     sa.Column('next', sa.BigInteger(), nullable=False),
@@ -168,6 +173,7 @@ def downgrade() -> None:
     op.drop_table('intake_batches')
     op.drop_table('cursors')
     op.drop_index(op.f('ix_checkpoints_at'), table_name='checkpoints')
+    op.drop_table('checkpoint_places')
     op.drop_table('checkpoints')
     op.drop_index(op.f('ix_alerts_rule_topic_opened_at'), table_name='alerts')
     op.drop_index(op.f('ix_alerts_opened_at'), table_name='alerts')

@@ -99,6 +99,16 @@ async def test_a_clock_that_was_set_back_keeps_nobody_from_asking(database: Data
     await confirm(database, one, NOW)
 
 
+async def test_a_lease_of_a_clock_that_ran_ahead_is_taken_over_at_once(database: Database) -> None:
+    """F6: its holder may be gone, and nobody would do the work until that day."""
+    ahead, right = lease(database), lease(database)
+    assert await ahead.take(NOW + timedelta(days=1))
+    assert await right.take(NOW)
+    with pytest.raises(LeaseLost):
+        await confirm(database, ahead, NOW + timedelta(days=1))
+    await confirm(database, right, NOW)
+
+
 async def test_two_that_ask_at_the_same_moment_get_one_lease(database: Database) -> None:
     many = [lease(database) for _ in range(8)]
     assert sum(await asyncio.gather(*(each.take(NOW) for each in many))) == 1

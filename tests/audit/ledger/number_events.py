@@ -4,21 +4,15 @@ import asyncio
 import sys
 from contextlib import suppress
 
-from audit.ledger.numbering import ORDER, leaves_of
-from audit.ledger.tiles import TileWriter
+from audit.ledger.numbering import ORDER, append_rows
 from base.clock import utc_now
 from base.database import Database
 from base.errors import StorageUnavailable
-from base.sequencer import Numbered, Sequencer
+from base.sequencer import Sequencer
 
 
 async def _run(url: str) -> None:
-    database, tiles = Database(url), TileWriter()
-
-    async def append(db: object, rows: Numbered, first: int) -> None:
-        await tiles.append(db, leaves_of(rows), first)  # type: ignore[arg-type]
-
-    sequencer = Sequencer(database, utc_now, ORDER, append=append)
+    sequencer = Sequencer(Database(url), utc_now, ORDER, append=append_rows)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     while True:

@@ -14,6 +14,7 @@ from audit.ledger.numbering import make_sequencer
 from audit.ledger.tiles import leaf_hashes
 from audit.record import Event
 from audit.tables import events, ledger_tiles
+from base.errors import StorageUnavailable
 from base.leases import LeaseLost
 from base.sequencer import SequenceBroken
 from base.tables import sequences
@@ -204,3 +205,33 @@ async def test_numbers_follow_the_time_of_the_events(world: World) -> None:
         found = (await db.execute(query)).scalars().all()
     assert found == sorted(found)
     assert found[-1] - found[0] > timedelta(seconds=30)
+
+
+async def test_a_commit_whose_outcome_was_not_learnt_leaves_nothing_wrong_in_memory(world: World) -> None:
+    """I5: the first fails at its commit, the other numbers as many, but other events; then the first goes on."""
+    one, other = make_sequencer(world.services.audit), make_sequencer(world.services.audit)
+    await one.round()
+    await emit(world, 10)
+    good = one._append
+    assert good is not None
+
+    async def fail_after(db: AsyncConnection, rows: object, first: int) -> None:
+        await good(db, rows, first)  # type: ignore[arg-type]
+        raise StorageUnavailable("the connection is gone")
+
+    one._append = fail_after
+    with pytest.raises(StorageUnavailable):
+        await one.round()
+    one._append = good
+    async with world.services.database.transaction() as db:
+        ten = await other._order.unnumbered(db)
+        await db.execute(delete(events).where(events.c.id.in_([row[0] for row in ten])))
+    await one.lease.give_back(world.clock())
+    world.clock.move(seconds=10)
+    await emit(world, 10)
+    assert await other.round() == 10
+    await other.lease.give_back(world.clock())
+    world.clock.move(seconds=10)
+    await emit(world, 5)
+    assert await one.round() == 5
+    await check_whole(world)
