@@ -174,12 +174,14 @@ def find_chromium() -> str:
 
 
 def find_node() -> str:
-    """The path of a Node that is new enough."""
+    """The path of a Node that is new enough: the program itself, since a wrapper that is killed leaves it running."""
     path = shutil.which("node")
     if path is not None:
-        said = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout
-        if int(said.strip().removeprefix("v").split(".")[0]) >= LEAST_NODE:
-            return path
+        asked = [path, "-p", "process.versions.node + ' ' + process.execPath"]
+        said = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+        version, program = said.strip().split(" ", 1)
+        if int(version.split(".")[0]) >= LEAST_NODE:
+            return program
     raise ServiceMissing(f"Node {LEAST_NODE} or newer was not found on the PATH: scripts/test installs it.")
 
 
