@@ -176,9 +176,9 @@ PERSON_ERASED = _event(
     "admin.person_erased", HIGH, "A person's data in the log was made unreadable for good.", public="events"
 )
 REPORT_MADE = _event("admin.report_made", LOW, "A report was made.", public="kind from until formats")
-REPORT_READ = _event("admin.report_read", LOW, "A report was read.", public="format is_personal")
+REPORT_READ = _event("admin.report_read", LOW, "A report was read.", public="format fields")
 EVIDENCE_MADE = _event(
-    "admin.evidence_made", MEDIUM, "Events were handed out with their proofs.", public="first last size"
+    "admin.evidence_made", MEDIUM, "Events were handed out with their proofs.", public="first last size personal"
 )
 ALERT_ACKNOWLEDGED = _event("admin.alert_acknowledged", LOW, "An alert was acknowledged.", public="alert rule")
 ALERT_UNDELIVERED = _event(

@@ -3,7 +3,7 @@
 import os
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import cast
 
@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit.record import INSERT_EVENT, NOBODY, Event, Indexes, index_value, make_row, network_of
+from audit.record import INSERT_EVENT, NOBODY, Event, Indexes, Origin, index_value, make_row, network_of
 from audit.tables import subject_keys
 from base.database import Database
 from base.ids import new_id
@@ -64,36 +64,42 @@ class Emitter:
 
     async def emit_all(self, db: AsyncConnection, events: Sequence[Event], *, now: datetime) -> None:
         """Stores events in the caller's transaction, all in one statement."""
-        rows = [self._row(event, await self._load_key(db, event.person or NOBODY), now) for event in events]
-        await store(db, INSERT_EVENT, rows)
+        keys = await self._keys_for(db, {event.person or NOBODY for event in events})
+        await store(db, INSERT_EVENT, [self._row(event, keys, now) for event in events])
 
     async def row(self, event: Event, *, now: datetime) -> tuple[Insert, Row]:
         """One event as a row for a `base.statements.Unit`."""
         subject = event.person or NOBODY
-        key = self._keys.get(subject)
-        if key is None:
+        keys: Mapping[bytes, AESGCM | None] = {subject: self._keys.get(subject)}
+        if keys[subject] is None:
             async with self._database.reading() as db:
-                key = await self._load_key(db, subject)
-        return INSERT_EVENT, self._row(event, key, now)
+                keys = await self._keys_for(db, [subject])
+        return INSERT_EVENT, self._row(event, keys, now)
 
     async def rows_of(self, born: Sequence[Born]) -> list[Row]:
         """Rows of `INSERT_EVENT`, in order; the keys that are not in memory are read all at once."""
-        keys = await self._load_keys({each.event.person or NOBODY for each in born})
-        return [self._row(each.event, keys[each.event.person or NOBODY], each.at, each.id) for each in born]
+        keys = await self._load_keys({NOBODY, *(each.event.person or NOBODY for each in born)})
+        return [self._row(each.event, keys, each.at, each.id) for each in born]
 
     def index(self, kind: str, value: str) -> bytes:
         """A keyed index value, for searches and for usernames that nobody has (S46)."""
         return index_value(self._index_key, kind, value)
 
-    def _row(self, event: Event, key: AESGCM | None, at: datetime, event_id: bytes | None = None) -> Row:
-        """The row; under no key it is about an erased person: nobody can open it, and nobody finds it by a value."""
+    def _row(
+        self, event: Event, keys: Mapping[bytes, AESGCM | None], at: datetime, event_id: bytes | None = None
+    ) -> Row:
+        """The row; that of an erased person's event is about nobody, so that whatever is sealed still opens."""
+        if keys.get(event.person or NOBODY) is None:
+            event = _about_nobody(event)
         return make_row(
             event,
             event_id=event_id or new_id(at),
             at=at,
             salt=os.urandom(16),
-            subject_key=key or AESGCM(AESGCM.generate_key(KEY_BYTES * 8)),
-            indexes=Indexes() if key is None else self._indexes(event),
+            # Nothing destroys the key of events about nobody. Where it is gone all the same, events are not lost:
+            # they are stored without anything to read in them, and verification says so.
+            subject_key=keys.get(event.person or NOBODY) or AESGCM(AESGCM.generate_key(KEY_BYTES * 8)),
+            indexes=self._indexes(event),
         )
 
     def _indexes(self, event: Event) -> Indexes:
@@ -112,6 +118,13 @@ class Emitter:
         if len(self._addresses) > _CACHED:
             self._addresses.popitem(last=False)
         return made
+
+    async def _keys_for(self, db: AsyncConnection, subjects: Collection[bytes]) -> dict[bytes, AESGCM | None]:
+        """The subjects' keys, and that of events about nobody wherever one of them is erased."""
+        keys = {subject: await self._load_key(db, subject) for subject in subjects}
+        if None in keys.values():
+            keys[NOBODY] = await self._load_key(db, NOBODY)
+        return keys
 
     async def _load_key(self, db: AsyncConnection, subject_id: bytes) -> AESGCM | None:
         """The subject's key, or None where it was destroyed: that is asked anew each time, as it may be undone yet."""
@@ -145,6 +158,12 @@ class Emitter:
         self._keys[subject_id] = key
         if len(self._keys) > _CACHED:
             self._keys.popitem(last=False)
+
+
+def _about_nobody(event: Event) -> Event:
+    """What may still be told of an erased person: their random id in the public part, and nothing that is hidden."""
+    origin = Origin(request_id=event.origin.request_id, source=event.origin.source)
+    return replace(event, person=None, personal={}, origin=origin)
 
 
 def _aad(subject_id: bytes) -> bytes:

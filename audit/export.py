@@ -43,13 +43,15 @@ async def export_events(database: Database, sealer: Sealer, range_: ExportRange)
 
 
 async def walk_events(database: Database, sealer: Sealer, range_: ExportRange) -> AsyncIterator[StoredEvent]:
-    """Each event of the range. Memory stays flat: rows come in batches of 500, each in a short read of its own."""
-    reader = EventReader(sealer)
+    """Each event of the range. Memory stays flat: rows come in batches of 500, each in a short read of its own.
+
+    Keys are read anew for each batch: somebody erased meanwhile is not opened any more.
+    """
     after: tuple[datetime, bytes] | None = None
     while range_.last is not None:
         async with database.reading() as db:
             rows = await _next_rows(db, after, range_.last)
-            batch = await reader.open_all(db, rows)
+            batch = await EventReader(sealer).open_all(db, rows)
         for event in batch:
             yield event
         if len(rows) < BATCH:

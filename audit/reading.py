@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import RowMapping, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from audit.ledger.merkle import leaf_hash
+from audit.record import sealed_aad
 from audit.tables import events, subject_keys
 from base.ids import DEVICE, EVENT, SESSION, show_id
 from base.sealing import SealBroken, Sealer, unseal_under
@@ -21,6 +23,7 @@ log = logging.getLogger("ostiary.audit")
 BATCH = 500
 _KEPT_KEYS = 4096
 _FIELDS = msgspec.json.Decoder(dict[str, object])
+_NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +31,7 @@ class StoredEvent:
     """Everything of one event. `seq` is None until it is numbered.
 
     `personal` is None where it does not open: its person was erased (or the row was changed: `audit verify` tells).
+    `data` is `{"damaged": True}` where the body is not what was written.
     """
 
     seq: int | None
@@ -70,11 +74,11 @@ class EventReader:
     def _open(self, row: RowMapping) -> StoredEvent:
         columns = {name: row[name] for name in _AS_THEY_ARE}
         sealed_for = bytes(row["sealed_for"])
-        data = _FIELDS.decode(row["body"]).get("data")
+        key = self._keys.get(sealed_for)
         return StoredEvent(
             **columns,
-            data=data if isinstance(data, dict) else {},
-            personal=_unsealed(self._keys.get(sealed_for), row),
+            data=parse_data(row["body"]),
+            personal=open_personal(key, bytes(row["id"]), row["body"], row["sealed"]) if key else None,
             sealed_for=sealed_for,
         )
 
@@ -100,14 +104,27 @@ _OPENED = ("data", "personal", "sealed_for")
 _AS_THEY_ARE = tuple(name for name in StoredEvent.__dataclass_fields__ if name not in _OPENED)
 
 
-def _unsealed(key: AESGCM | None, row: RowMapping) -> dict[str, object] | None:
-    if key is None:
-        return None
+def parse_data(body: str | bytes) -> dict[str, object]:
+    """The public data of a stored body, or `{"damaged": True}` where the body is not what was written.
+
+    Whoever changes one row must not silence the exits: lists, exports, reports and collectors go on, and say so.
+    """
     try:
-        personal = _FIELDS.decode(unseal_under(key, row["sealed"], bytes(row["id"])))
-    except (SealBroken, msgspec.DecodeError):
-        # Somebody changed the row. Verification names it; a list or an export must not end at it.
-        log.warning("the personal part of event %s does not open", show_id(EVENT, bytes(row["id"])))
+        data = _FIELDS.decode(body).get("data")
+    except _NOT_JSON:
+        data = None
+    return data if isinstance(data, dict) else {"damaged": True}
+
+
+def open_personal(key: AESGCM, event_id: bytes, body: str | bytes, sealed: bytes) -> dict[str, object] | None:
+    """The personal fields of an event under its person's key, or None where the row was changed."""
+    # SQLite keeps whatever kind of value somebody puts into a column.
+    written = body.encode() if isinstance(body, str) else body
+    try:
+        personal = _FIELDS.decode(unseal_under(key, sealed, sealed_aad(event_id, leaf_hash(written))))
+    except (SealBroken, TypeError, *_NOT_JSON):
+        # Verification names it; a list or an export must not end at it.
+        log.warning("the personal part of event %s does not open", show_id(EVENT, event_id))
         return None
     # The salt serves the ledger's proofs; to a reader it says nothing.
     personal.pop("salt", None)

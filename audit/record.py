@@ -16,6 +16,7 @@ import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from audit.catalogue import EventType
+from audit.ledger.merkle import leaf_hash
 from audit.tables import events
 from base.clock import to_micros
 from base.ids import EVENT, show_id
@@ -24,6 +25,8 @@ from base.statements import Row, insert_into
 
 VERSION = 1
 NOBODY = bytes(16)
+# The source of the server's own events: no other service's can have it.
+OWN_SOURCE = "auth-service"
 INSERT_EVENT = insert_into(events, leave_out=("seq",))
 
 _canonical = msgspec.json.Encoder(order="sorted")
@@ -36,7 +39,7 @@ class Origin:
     address: str | None = None
     user_agent: str | None = None
     request_id: str | None = None
-    source: str = "auth-service"
+    source: str = OWN_SOURCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +94,11 @@ def salted_digest(salt: bytes, name: str, value: object) -> str:
     return hashlib.sha256(salt + name.encode() + b"\0" + _canonical.encode(value)).hexdigest()
 
 
+def sealed_aad(event_id: bytes, leaf: bytes) -> bytes:
+    """What a sealed part is bound to: its event, and the body's leaf hash. Under another body it does not open."""
+    return event_id + leaf
+
+
 @dataclass(frozen=True, slots=True)
 class Indexes:
     """The three keyed index values of an event, each None where it does not apply."""
@@ -123,8 +131,9 @@ def make_row(event: Event, *, event_id: bytes, at: datetime, salt: bytes, subjec
             "hidden": _hidden_digests(salt, personal, indexes),
         }
     )
+    aad = sealed_aad(event_id, leaf_hash(body))
     sealed_for = event.person or NOBODY
-    sealed = seal_under(subject_key, _canonical.encode({"salt": salt.hex(), **personal}), event_id)
+    sealed = seal_under(subject_key, _canonical.encode({"salt": salt.hex(), **personal}), aad)
     return (
         event_id, micros, event.type.name, event.type.family, event.type.severity.value, event.outcome,
         event.actor, event.subject, event.client_id, event.session_id, event.device_id,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from audit.catalogue import all_types
 from audit.reading import StoredEvent
+from audit.record import Origin
 from audit.word_lists import (
     ACTOR_WORDS,
     ERASED,
@@ -25,6 +26,9 @@ from base.mail import one_line
 
 LOCALE = Path(__file__).parent / "locale"
 _MAX_VALUE = 200
+_OURS = Origin().source
+# What the intake itself puts among the fields of an event that another service sent.
+_OF_THE_INTAKE = frozenset({"address", "message", "sender_id"})
 # Ciphers to a reader; they stay in the log and its exports.
 _LEFT_OUT = frozenset({"typed_digest", "jti", "grant", "kid", "credential", "hint"})
 
@@ -49,19 +53,27 @@ def describe(event: StoredEvent, language: str = DEFAULT, *, names: Mapping[str,
 def facts_of(
     event: StoredEvent, language: str = DEFAULT, *, names: Mapping[str, str] | None = None
 ) -> list[tuple[str, str]]:
-    """What is known of an event, as labels and values for people; what is unknown or says nothing is left out."""
+    """What is known of an event, as labels and values for people; what is unknown or says nothing is left out.
+
+    Fields that another service sent keep their own names after "data." or "personal.": no label of ours vouches for
+    them.
+    """
     known, personal = names or {}, event.personal or {}
     given: dict[str, object] = {
         "actor": known.get(event.actor) or translate(ACTOR_WORDS.get(event.actor, event.actor), language),
         "subject": event.subject and known.get(event.subject, event.subject),
         "client": event.client_id and known.get(event.client_id, event.client_id),
-        **{name: personal[name] for name in sorted(personal)},
-        **{name: event.data[name] for name in sorted(event.data)},
+        **{_named(event, "personal", name): personal[name] for name in sorted(personal)},
+        **{_named(event, "data", name): event.data[name] for name in sorted(event.data)},
     }
     if event.subject == event.actor:
         del given["subject"]
     told = {name: _shown(name, value, language) for name, value in given.items() if name not in _LEFT_OUT}
     return [(field_label(name, language), value) for name, value in told.items() if value]
+
+
+def _named(event: StoredEvent, part: str, name: str) -> str:
+    return name if event.source == _OURS or name in _OF_THE_INTAKE else f"{part}.{name}"
 
 
 def family_word(family: str, language: str = DEFAULT) -> str:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import func, select, text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from base.clock import to_micros
@@ -24,9 +24,3 @@ async def load_cursor(db: AsyncConnection, name: str) -> int | None:
 async def move_cursor(db: AsyncConnection, name: str, next_number: int, *, now: datetime) -> None:
     """Remembers in the caller's transaction what is read next."""
     await db.execute(_MOVE, {"name": name, "next": next_number, "at": to_micros(now)})
-
-
-async def slowest_cursor(db: AsyncConnection) -> int | None:
-    """The smallest number that some reader has still to read; None where there are no readers."""
-    number: int | None = (await db.execute(select(func.min(cursors.c.next)))).scalar_one_or_none()
-    return number

@@ -134,6 +134,8 @@ class Outbound:
                 failure = _in_words(error, target)
             except httpx2.TransportError as error:
                 raise _in_words(error, target) from None
+            except httpx2.InvalidURL:
+                raise OutboundFailed(Reason.ADDRESS, target.shown) from None
         raise failure
 
     async def _ask(

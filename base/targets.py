@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 from base.request import Network
 
 IpAddress = IPv4Address | IPv6Address
+MAX_URL_LENGTH = 4096
 
 # Everything that IANA's special-purpose registries (RFC 6890) do not give to the public internet. Python's own
 # `is_global` changed between versions; a list that can be read does not.
@@ -60,8 +61,10 @@ def parse_target(url: str) -> Target:
 def _check_parts(url: str, parts: SplitResult, host: str) -> None:
     if parts.scheme not in ("https", "http") or not host or parts.port == 0:
         raise ValueError("expected an address such as https://hooks.example.com/path")
-    if not url.isascii() or any(char <= " " or char == "\\" for char in url):
+    if not url.isascii() or any(char <= " " or char in "\\\x7f" for char in url):
         raise ValueError("expected an address in ASCII without spaces (an international name in its xn-- form)")
+    if len(url) > MAX_URL_LENGTH:
+        raise ValueError(f"expected an address of at most {MAX_URL_LENGTH} characters")
     if parts.fragment or "@" in parts.netloc:
         raise ValueError("expected no user, password or fragment in the address")
 

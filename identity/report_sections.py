@@ -74,7 +74,7 @@ async def _factor_chart(scope: Scope, everybody: int, strong: int) -> Chart:
         title=words.text("Who holds what"),
         shape="ranked",
         labels=tuple(label for label, _ in counts),
-        series=(Series(words.text("People"), tuple(count for _, count in counts), "good"),),
+        series=(Series(words.text("People"), tuple(count for _, count in counts)),),
         says=", ".join(f"{label}: {words.number(count)}" for label, count in counts),
     )
 

@@ -146,6 +146,10 @@ class EmergencyAlert:
         except (DeliveryFailed, TimeoutError) as failure:
             log.error("%s did not take the alert that the audit log cannot be written: %s", receiver.shown, failure)  # noqa: TRY400
             return
+        except Exception:
+            # A fault of ours; it must be seen, and the next round tries again.
+            log.exception("%s cannot be told that the audit log cannot be written", receiver.shown)
+            return
         # A later message may have taken its place meanwhile.
         if self._untold.get(receiver.name, (None,))[0] is message:
             del self._untold[receiver.name]

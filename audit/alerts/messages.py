@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from audit.alerts import words
 from audit.alerts.advice import ADVICE, TITLES
-from audit.alerts.rules import BY_NAME, HIGH_EVENT, WINDOW, Rule
+from audit.alerts.rules import BY_NAME, HIGH_EVENT, OURS, WINDOW, Rule
 from audit.alerts.values import ALERT, AlertSettings, Purpose, StoredAlert
 from audit.alerts.words import say, show_instant
 from audit.reading import StoredEvent, as_json
@@ -69,7 +69,8 @@ def compose(
     is_many = alert.facts.get("is_many") is True or rule.is_about_many
     subject = None if is_many else alert.facts.get("subject")
     about = names.get(subject, subject) if isinstance(subject, str) else ""
-    advice = ADVICE.get(str(alert.facts.get("event")), rule.advice) if rule is HIGH_EVENT else rule.advice
+    has_own_words = rule is HIGH_EVENT and _source(alert) == OURS
+    advice = ADVICE.get(str(alert.facts.get("event")), rule.advice) if has_own_words else rule.advice
     return Message(
         id=delivery,
         alert=shown,
@@ -88,15 +89,23 @@ def compose(
         service_name=settings.service_name,
         issuer=settings.issuer,
         language=language,
-        log_url=_log_url(alert, settings.issuer),
+        log_url=_log_url(alert, event, settings.issuer),
         event=None if event is None else as_json(event),
     )
+
+
+def _source(alert: StoredAlert) -> str:
+    source = alert.facts.get("source")
+    return source if isinstance(source, str) else OURS
 
 
 def _title(alert: StoredAlert, rule: Rule, purpose: Purpose, language: str) -> str:
     event = str(alert.facts.get("event"))
     if rule is not HIGH_EVENT:
         title = say(rule.title, language)
+    elif _source(alert) != OURS:
+        # Its sender chose the name; a sentence of ours would vouch for it.
+        title = event
     else:
         title = say(TITLES[event], language) if event in TITLES else sentence(event, language).rstrip(".")
     if alert.facts.get("is_many") is True:
@@ -104,14 +113,18 @@ def _title(alert: StoredAlert, rule: Rule, purpose: Purpose, language: str) -> s
     return say(words.BEGINNINGS[purpose], language, title=title) if purpose in words.BEGINNINGS else title
 
 
-def _log_url(alert: StoredAlert, issuer: str) -> str:
+def _log_url(alert: StoredAlert, event: StoredEvent | None, issuer: str) -> str:
     name = alert.facts.get("event")
     if not isinstance(name, str):
         return ""
+    # What another service sent late is older than its alert.
+    at = alert.opened_at if event is None else min(alert.opened_at, event.at)
     # Until is not within.
-    times = alert.opened_at - WINDOW, alert.last_at + timedelta(seconds=1)
+    times = at - WINDOW, alert.last_at + timedelta(seconds=1)
     begins, ends = (at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") for at in times)
-    return f"{issuer}/api/v1/audit/events?" + urlencode({"from": begins, "until": ends, "name": name})
+    source = _source(alert)
+    asked = {"name": name} if source == OURS else {"source": source.partition(" ")[0], "severity": alert.severity}
+    return f"{issuer}/api/v1/audit/events?" + urlencode({"from": begins, "until": ends, **asked})
 
 
 def ids_in(alert: StoredAlert, event: StoredEvent | None) -> set[str]:
@@ -160,11 +173,10 @@ def _who(
         told["address"] = say(words.ERASED, language)
     else:
         told["address"] = str(personal.get("address", ""))
-        told["label"] = str(personal.get("label", ""))[:80]
+        told["label"] = str(personal.get("label", ""))[:80] if _source(alert) == OURS else ""
     if isinstance(client, str):
         told["client"] = names.get(client, client)
-    source = alert.facts.get("source")
-    told["source"] = source if isinstance(source, str) and source != "auth-service" else ""
+    told["source"] = "" if _source(alert) == OURS else _source(alert)
     return told
 
 

@@ -4,19 +4,27 @@ One table. A rule looks at one event and says what it would be an alert about (`
 each once); it fires when as many different items as its limit lie within `WINDOW`. Where `hides_topic` is set, the
 topic is personal and goes into the database as its keyed index value. Where `is_about_many` is set, the account of an
 event is one of many.
+
+What another service sent (`source`) is never taken for something that happened here: only `high_event` looks at it.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple
 
 from audit import catalogue as events
 from audit.alerts.values import Limits
 from audit.catalogue import Severity
 from audit.reading import StoredEvent
+from audit.record import Origin
 
 WINDOW = timedelta(minutes=15)
+# The source of what happened here.
+OURS = Origin().source
+# How the topic of what another service sent begins; none of ours does.
+SENT_BY = "from "
 
 
 class Seen(NamedTuple):
@@ -69,7 +77,18 @@ def _failure_at_account(event: StoredEvent, _: frozenset[str]) -> Seen | None:
 
 def _account_from_address(event: StoredEvent, _: frozenset[str]) -> Seen | None:
     account, address = _account(event), (event.personal or {}).get("address")
-    return Seen(address, account) if account and isinstance(address, str) else None
+    return Seen(_place(address), account) if account and isinstance(address, str) else None
+
+
+def _place(address: str) -> str:
+    """Whose address it is: in IPv6 one customer has a /64, and a new address for every attempt."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if not isinstance(parsed, IPv6Address):
+        return address
+    return str(parsed.ipv4_mapped or f"{IPv6Address(int(parsed) >> 64 << 64)}/64")
 
 
 def _lockout(event: StoredEvent, _: frozenset[str]) -> Seen | None:
@@ -87,7 +106,10 @@ def _administrators_device(event: StoredEvent, administrators: frozenset[str]) -
 
 
 def _high(event: StoredEvent, _: frozenset[str]) -> Seen | None:
-    return Seen(f"{event.name} {event.subject or event.client_id or event.actor}", event.id.hex())
+    topic = f"{event.name} {event.subject or event.client_id or event.actor}"
+    sender = sender_of(event)
+    # One application must not be able to keep another's events quiet.
+    return Seen(topic if sender is None else f"{SENT_BY}{sender}: {topic}", event.id.hex())
 
 
 TOKEN_REUSED = Rule(
@@ -178,8 +200,15 @@ WATCHED = frozenset().union(*(rule.names for rule in RULES))
 _CLAIMED = TOKEN_REUSED.names
 
 
+def sender_of(event: StoredEvent) -> str | None:
+    """The id of the application that sent an event; None where it happened here."""
+    return None if event.source == OURS else event.source.partition(" ")[0]
+
+
 def rules_for(event: StoredEvent) -> tuple[Rule, ...]:
     """The rules that look at an event."""
+    if event.source != OURS:
+        return (HIGH_EVENT,) if event.severity == Severity.HIGH else ()
     named = tuple(rule for rule in RULES if event.name in rule.names)
     is_high = event.severity == Severity.HIGH and event.name not in _CLAIMED
     return (*named, HIGH_EVENT) if is_high else named

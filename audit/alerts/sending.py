@@ -16,12 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.alerts import outgoing
 from audit.alerts.messages import Message, compose, ids_in
-from audit.alerts.opening import open_readable
 from audit.alerts.outgoing import Delivery
 from audit.alerts.receivers import DeliveryFailed, Receiver
 from audit.alerts.store import list_alerts
 from audit.alerts.values import AlertSettings, StoredAlert
-from audit.reading import StoredEvent
+from audit.reading import EventReader, StoredEvent
 from audit.services import AuditServices
 from audit.tables import events
 from base.errors import StorageUnavailable
@@ -64,8 +63,7 @@ class AlertSending:
         """Claims what is due, as far as hands are free, and begins to send it; waits for no receiver."""
         await self._settle()
         now = self._audit.clock()
-        async with self._audit.database.reading() as db:
-            due = await outgoing.find_due(db, now=now)
+        due = await outgoing.find_due(self._audit.database, now=now)
         for name in due & self._receivers.keys():
             free = MOST_AT_ONCE - list(self._tasks.values()).count(name)
             if free > 0:
@@ -195,5 +193,6 @@ async def load_events(
     """The newest event of each alert, by the alert's id, as far as it is still there."""
     wanted = [alert.last_event for alert in found if alert.last_event is not None]
     rows = (await db.execute(select(events).where(events.c.id.in_(wanted)))).mappings().all()
-    opened = {event.id: event for event in await open_readable(db, audit.sealer, rows)}
+    # Its keys are kept for this call alone: one that was destroyed meanwhile must not open.
+    opened = {event.id: event for event in await EventReader(audit.sealer).open_all(db, rows)}
     return {alert.id: opened[alert.last_event] for alert in found if alert.last_event in opened}

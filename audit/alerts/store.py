@@ -1,5 +1,7 @@
 """Alerts in the database: opened, grown, escalated, acknowledged, each in the caller's transaction."""
 
+# ruff: noqa: S608 - hot statements are put together from constants of this file; values travel as parameters
+
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -11,10 +13,24 @@ from audit.catalogue import ALERT_ACKNOWLEDGED
 from audit.emit import Emitter
 from audit.record import Event
 from audit.tables import alerts, deliveries
+from base.clock import to_micros
 from base.ids import new_id, parse_id, show_id
+from base.statements import Statement
 
 # However steadily it goes on: whoever acknowledged yesterday must hear of it again.
 LONGEST = timedelta(days=1)
+# The time of the id is that at which the alert was made, however old its events were.
+_UNANSWERED = (
+    "SELECT 1 FROM alerts a WHERE a.acknowledged_at IS NULL AND a.escalated_at IS NULL"
+    " AND a.id > {after} AND a.id <= {until} LIMIT 1"
+)
+# Asked once a second, mostly in vain.
+IS_UNANSWERED = Statement(
+    name="alerts unanswered",
+    columns=(("after", "bytea"), ("until", "bytea")),
+    sqlite=(_UNANSWERED.format(after=":after", until=":until"),),
+    postgres=f"SELECT n, 1 FROM input WHERE EXISTS ({_UNANSWERED.format(after='input.after', until='input.until')})",
+)
 
 
 async def raise_alert(
@@ -38,8 +54,11 @@ async def raise_alert(
 
     It happened `times`, from `at` to `last_at`; a new alert counts what happened `before` it was one, too.
     """
-    lately = alerts.c.last_at > at - settings.quiet, alerts.c.opened_at > at - LONGEST
-    same = select(alerts).where(alerts.c.rule == rule, alerts.c.topic == topic, *lately)
+    # A clock that ran ahead left alerts of times to come; they must not take in what happens until then.
+    quiet = alerts.c.last_at > at - settings.quiet, alerts.c.last_at <= at + settings.quiet
+    same = select(alerts).where(
+        alerts.c.rule == rule, alerts.c.topic == topic, *quiet, alerts.c.opened_at > at - LONGEST
+    )
     known = (await db.execute(same.order_by(alerts.c.opened_at.desc()).limit(1))).mappings().first()
     if known is not None:
         grown = {"count": known["count"] + times, "last_at": max(known["last_at"], last_at), "last_event": last_event}
@@ -74,22 +93,30 @@ async def send_to(
         await db.execute(insert(deliveries), rows)
 
 
-def is_unanswered(settings: AlertSettings, now: datetime) -> ColumnElement[bool]:
-    """Which alerts waited too long for somebody, and were not said again yet."""
-    return and_(
-        alerts.c.acknowledged_at.is_(None),
-        alerts.c.escalated_at.is_(None),
-        alerts.c.opened_at <= now - settings.escalate_after,
-        # What lay for a day while nobody watched is in the list, and would only come as a flood.
-        alerts.c.opened_at > now - LONGEST,
-    )
+def unanswered_between(settings: AlertSettings, now: datetime) -> tuple[bytes, bytes]:
+    """The ids between which alerts lie that waited too long for somebody.
+
+    What lay for a day while nobody watched is in the list, and would only come as a flood.
+    """
+    return _last_id(now - LONGEST), _last_id(now - settings.escalate_after)
+
+
+def _last_id(at: datetime) -> bytes:
+    """The greatest id (RFC 9562 §5.7) of a moment."""
+    return (to_micros(at) // 1000).to_bytes(6, "big") + b"\xff" * 10
+
+
+def _is_unanswered(settings: AlertSettings, now: datetime) -> ColumnElement[bool]:
+    after, until = unanswered_between(settings, now)
+    is_open = and_(alerts.c.acknowledged_at.is_(None), alerts.c.escalated_at.is_(None))
+    return and_(is_open, alerts.c.id > after, alerts.c.id <= until)
 
 
 async def escalate(
     db: AsyncConnection, settings: AlertSettings, receivers: Sequence[str], *, now: datetime
 ) -> list[bytes]:
     """Says again, to all of `receivers`, what nobody acknowledged; returns which alerts."""
-    again = update(alerts).where(is_unanswered(settings, now)).values(escalated_at=now).returning(alerts.c.id)
+    again = update(alerts).where(_is_unanswered(settings, now)).values(escalated_at=now).returning(alerts.c.id)
     ids = [bytes(row.id) for row in (await db.execute(again)).all()]
     for alert_id in ids:
         await send_to(db, alert_id, receivers, Purpose.ESCALATED, now=now)

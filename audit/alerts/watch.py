@@ -3,25 +3,28 @@
 Alerts, the messages that they promise, and the cursor's move are one transaction, which confirms the lease.
 """
 
+# ruff: noqa: S608 - hot statements are put together from constants of this file; values travel as parameters
+
 from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime, timedelta
+from hashlib import sha256
 
-from sqlalchemy import ColumnElement, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit.alerts.opening import open_readable
-from audit.alerts.rules import WATCHED, WINDOW
-from audit.alerts.store import escalate, is_unanswered, raise_alert
+from audit.alerts.rules import OURS, WATCHED, WINDOW
+from audit.alerts.store import IS_UNANSWERED, escalate, raise_alert, unanswered_between
 from audit.alerts.values import AlertSettings
 from audit.alerts.windows import Burst, Windows, gather
 from audit.catalogue import DEVICE_ADDED, Severity
 from audit.ledger.numbering import LEDGER
-from audit.reading import StoredEvent
+from audit.reading import EventReader, StoredEvent
 from audit.services import AuditServices
-from audit.tables import alerts, events
+from audit.tables import events
 from base.cursors import load_cursor, move_cursor
 from base.leases import Lease, LeaseLost
 from base.sequencer import next_number
+from base.statements import Statement
 
 NAME = "alerts"
 # Which of these public ids (`usr_…`) are administrators.
@@ -34,6 +37,18 @@ MOST_REMEMBERED = 20_000
 # The first watch of a deployment begins with what happened lately: an old log must not ring.
 _BEGINS_WITH = timedelta(minutes=5)
 _ASKS_EVERY = timedelta(seconds=1)
+# Asked twice a second, mostly in vain.
+_BEHIND = (
+    "SELECT 1 FROM sequences s LEFT JOIN cursors c ON c.name = {mine} WHERE s.name = {numbered}"
+    " AND (c.next IS NULL OR c.next < s.next)"
+)
+_IS_BEHIND = Statement(
+    name="alerts behind",
+    columns=(("mine", "text"), ("numbered", "text")),
+    sqlite=(_BEHIND.format(mine=":mine", numbered=":numbered"),),
+    postgres=f"SELECT n, 1 FROM input WHERE EXISTS ({_BEHIND.format(mine='input.mine', numbered='input.numbered')})",
+)
+_LONGEST_TOPIC = 200
 
 
 class AlertWatch:
@@ -78,6 +93,8 @@ class AlertWatch:
 
     async def _step(self) -> bool:
         """Judges the next numbers; whether there were any."""
+        if await self._audit.database.find(_IS_BEHIND, (NAME, LEDGER)) is None:
+            return False
         now = self._audit.clock()
         async with self._audit.database.reading() as db:
             end = await next_number(db, LEDGER) or 0
@@ -89,10 +106,10 @@ class AlertWatch:
             end = min(end, first + SPAN)
             found = await self._read(db, events.c.seq >= first, events.c.seq < end)
             administrators = await self._administrators(db, found)
-            windows = self._windows or await self._fill(db, first)
+            windows = self._windows or await self._fill(db, first, now)
         # Given back when everything is stored: memory that knows what the database does not would never say it.
         self._windows = None
-        bursts = gather(each for event in found for each in windows.judge(event, administrators))
+        bursts = gather(each for event in found for each in windows.judge(event, administrators, now=now))
         async with self._audit.database.transaction() as db:
             await self._lease.confirm(db, now)
             for burst in bursts:
@@ -102,30 +119,30 @@ class AlertWatch:
         return True
 
     async def _open(self, db: AsyncConnection, burst: Burst, *, now: datetime) -> None:
-        fired, event, topic = burst.first, burst.last, burst.first.topic
-        if topic is None:
-            topic = f"{event.name} many"
-        elif fired.rule.hides_topic:
+        fired, event, topic = burst.first, burst.last.event, burst.first.topic
+        if fired.rule.hides_topic and not fired.is_many:
             topic = self._audit.emitter.index("address", topic).hex()
+        if len(topic) > _LONGEST_TOPIC:
+            topic = topic[: _LONGEST_TOPIC - 64] + sha256(topic.encode()).hexdigest()
         facts = {
             "event": event.name,
             "actor": event.actor,
-            "subject": event.subject if fired.topic is not None else None,
+            "subject": None if fired.is_many else event.subject,
             "client": event.client_id,
             "source": event.source,
-            "is_many": fired.topic is None,
+            "is_many": fired.is_many,
             "first_seq": fired.event.seq,
             "last_seq": event.seq,
         }
         await raise_alert(
             db,
             rule=fired.rule.name,
-            topic=topic[:200],
+            topic=topic,
             severity=fired.rule.severity.value,
             first_event=fired.event.id,
             last_event=event.id,
-            at=fired.event.at,
-            last_at=max(fired.event.at, event.at),
+            at=fired.at,
+            last_at=max(fired.at, burst.last.at),
             before=fired.count - 1,
             times=burst.times,
             facts=facts,
@@ -139,23 +156,22 @@ class AlertWatch:
         if self._asked_at is not None and self._asked_at <= now < self._asked_at + _ASKS_EVERY:
             return
         self._asked_at = now
-        unanswered = select(exists().where(is_unanswered(self._settings, now)).select_from(alerts))
-        async with self._audit.database.reading() as db:
-            if not (await db.execute(unanswered)).scalar():
-                return
+        if await self._audit.database.find(IS_UNANSWERED, unanswered_between(self._settings, now)) is None:
+            return
         async with self._audit.database.transaction() as db:
             await self._lease.confirm(db, now)
             await escalate(db, self._settings, self._last, now=now)
 
-    async def _fill(self, db: AsyncConnection, first: int) -> Windows:
+    async def _fill(self, db: AsyncConnection, first: int, now: datetime) -> Windows:
         """The memory of what lies within the window before the number `first`."""
         windows = Windows(self._settings.limits)
         newest = select(func.max(events.c.at)).where(events.c.seq >= first - SPAN, events.c.seq < first)
         until: datetime | None = (await db.execute(newest)).scalar_one()
         if until is not None:
             begins = events.c.at > until - WINDOW
-            before = await self._read(db, begins, events.c.seq < first, newest=MOST_REMEMBERED)
-            windows.remember(before, await self._administrators(db, before))
+            for source in (events.c.source == OURS, events.c.source != OURS):
+                before = await self._read(db, begins, events.c.seq < first, source, newest=MOST_REMEMBERED)
+                windows.remember(before, await self._administrators(db, before), now=now)
         return windows
 
     async def _read(
@@ -164,12 +180,13 @@ class AlertWatch:
         """The events that a rule may look at, in order."""
         # Joined to an empty text, so that no index on severity or name is taken in place of the numbers'.
         severity, name = events.c.severity.concat(""), events.c.name.concat("")
-        query = select(events).where(*where, or_(severity == Severity.HIGH.value, name.in_(WATCHED)))
+        is_watched = and_(name.in_(WATCHED), events.c.source == OURS)
+        query = select(events).where(*where, or_(severity == Severity.HIGH.value, is_watched))
         if newest is None:
             rows = (await db.execute(query.order_by(events.c.seq))).mappings().all()
         else:
             rows = (await db.execute(query.order_by(events.c.seq.desc()).limit(newest))).mappings().all()[::-1]
-        return await open_readable(db, self._audit.sealer, rows)
+        return await EventReader(self._audit.sealer).open_all(db, rows)
 
     async def _administrators(self, db: AsyncConnection, found: list[StoredEvent]) -> frozenset[str]:
         people = {event.subject for event in found if event.name == DEVICE_ADDED.name and event.subject}

@@ -8,25 +8,30 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from audit.alerts.rules import WINDOW, Rule, rules_for
+from audit.alerts.rules import SENT_BY, WINDOW, Rule, rules_for, sender_of
 from audit.alerts.values import Limits
 from audit.reading import StoredEvent
 
 MOST_ITEMS = 200_000
 # So many topics of one kind are told one by one; what comes after them within the window is one alert that grows. An
-# attack that locks a thousand accounts must not ring a thousand times.
+# attack that locks a thousand accounts must not ring a thousand times. All that one application sends is one kind: it
+# chooses the names.
 BURST = 10
 _TOGETHER = timedelta(minutes=1)
+# What another service sent so much earlier or later counts from when it was seen: the sender chose that time, too.
+_BELIEVED = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
 class Fired:
-    """A rule that fired: about what (None: about many things at once), by which event, and how many it counted."""
+    """A rule that fired: about what, by which event, how many it counted, and when. `is_many`: about many at once."""
 
     rule: Rule
-    topic: str | None
+    topic: str
+    is_many: bool
     event: StoredEvent
     count: int
+    at: datetime
 
 
 @dataclass(slots=True)
@@ -39,23 +44,22 @@ class Burst:
     """The same rule about the same thing, `times` within a minute: one change in the database, not thousands."""
 
     first: Fired
-    last: StoredEvent
+    last: Fired
     times: int = 1
 
 
 def gather(fired: Iterable[Fired]) -> list[Burst]:
     """What fired, the same within a minute together, in the order of the first ones."""
     bursts: list[Burst] = []
-    current: dict[tuple[str, str | None, str], Burst] = {}
+    current: dict[tuple[str, str], Burst] = {}
     for each in fired:
-        # About many things, each kind of event is a thing of its own.
-        key = each.rule.name, each.topic, each.event.name if each.topic is None else ""
+        key = each.rule.name, each.topic
         burst = current.get(key)
-        if burst is None or each.event.at - burst.first.event.at > _TOGETHER:
-            current[key] = burst = Burst(each, each.event)
+        if burst is None or abs(each.at - burst.first.at) > _TOGETHER:
+            current[key] = burst = Burst(each, each)
             bursts.append(burst)
         else:
-            burst.last, burst.times = each.event, burst.times + 1
+            burst.last, burst.times = each, burst.times + 1
     return bursts
 
 
@@ -69,34 +73,37 @@ class Windows:
         self._topics: OrderedDict[tuple[str, str], _Topic] = OrderedDict()
         self.size = 0
 
-    def judge(self, event: StoredEvent, administrators: frozenset[str]) -> list[Fired]:
+    def judge(self, event: StoredEvent, administrators: frozenset[str], *, now: datetime) -> list[Fired]:
         """What fires because of this event, which is remembered."""
-        fired = []
+        fired, at = [], _time_of(event, now)
         for rule in rules_for(event):
             seen = rule.look(event, administrators)
             if seen is None:
                 continue
             limit = rule.limit(self._limits)
-            count = self._count((rule.name, seen.topic), seen.item, event.at, keep=limit) if limit > 1 else 1
+            count = self._count((rule.name, seen.topic), seen.item, at, keep=limit) if limit > 1 else 1
             if count >= limit:
-                fired.append(Fired(rule, self._fold(rule, event, seen.topic), event, count))
+                kind = _kind_of(event)
+                is_many = self._is_one_of_many((rule.name, f"burst {kind}"), seen.topic, at)
+                fired.append(Fired(rule, f"{kind} many" if is_many else seen.topic, is_many, event, count, at))
         return fired
 
-    def remember(self, events: Iterable[StoredEvent], administrators: frozenset[str]) -> None:
+    def remember(self, events: Iterable[StoredEvent], administrators: frozenset[str], *, now: datetime) -> None:
         """Takes in what happened before this process began to watch, and fires nothing."""
         for event in events:
-            self.judge(event, administrators)
+            self.judge(event, administrators, now=now)
 
-    def _fold(self, rule: Rule, event: StoredEvent, topic: str) -> str | None:
-        """The topic, or None where too many others of its kind are being told of."""
-        told = self._current((rule.name, f"burst {event.name}"), event.at)
+    def _is_one_of_many(self, key: tuple[str, str], topic: str, at: datetime) -> bool:
+        """Whether too many others of its kind are being told of."""
+        told = self._current(key, at)
         if topic in told.items:
-            return topic
+            return False
         if len(told.items) >= BURST:
-            return None
-        told.items[topic] = event.at
+            return True
+        told.items[topic] = at
         self.size += 1
-        return topic
+        self._make_room(key)
+        return False
 
     def _count(self, key: tuple[str, str], item: str, at: datetime, *, keep: int) -> int:
         """The number of different items of a topic within the window, 0 where this one was there already."""
@@ -117,7 +124,12 @@ class Windows:
         """A topic without what has left the window."""
         topic = self._topics.setdefault(key, _Topic())
         self._topics.move_to_end(key)
-        # Items come roughly by time; one that is a little early leaves a little later.
+        # A clock that ran ahead must not keep things here: what seems to come later than now is of now, so that the
+        # items stay in the order of their times.
+        for item, seen_at in reversed(topic.items.items()):
+            if seen_at <= at:
+                break
+            topic.items[item] = at
         while topic.items and at - next(iter(topic.items.values())) >= WINDOW:
             topic.items.popitem(last=False)
             self.size -= 1
@@ -130,3 +142,13 @@ class Windows:
                 return
             del self._topics[key]
             self.size -= len(oldest.items)
+
+
+def _kind_of(event: StoredEvent) -> str:
+    sender = sender_of(event)
+    return event.name if sender is None else f"{SENT_BY}{sender}:"
+
+
+def _time_of(event: StoredEvent, now: datetime) -> datetime:
+    is_believed = sender_of(event) is None or abs(now - event.at) <= _BELIEVED
+    return event.at if is_believed else now

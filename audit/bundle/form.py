@@ -6,19 +6,22 @@ body, which is missing where a clean-up removed it. `docs/audit.md` has the form
 """
 
 import gzip
+import io
 import zlib
 from collections.abc import Iterator
 from types import TracebackType
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import msgspec
 
+from audit.bundle.unpacking import GZIP, Unpacked
 from audit.ledger.merkle import HASH_BYTES
 
 FORMAT = "ostiary-log-bundle/1"
 # What a file of others may make us hold at a time, however small it looks compressed.
 MAX_LINE_BYTES = 1024 * 1024
-_GZIP = b"\x1f\x8b"
+# Nested too deep to be read counts as not readable.
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class BundleRefused(ValueError):
@@ -92,9 +95,9 @@ class BundleReader:
     """Reads a bundle, one line in memory at a time. Raises BundleRefused for whatever does not belong in one."""
 
     def __init__(self, file: BinaryIO) -> None:
-        start = file.read(len(_GZIP))
+        start = file.read(len(GZIP))
         file.seek(0)
-        self._file = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if start == _GZIP else file
+        self._file = io.BufferedReader(Unpacked(file)) if start == GZIP else file
         self._line = 0
         self.header = self._read_header()
 
@@ -107,7 +110,7 @@ class BundleReader:
                 raise BundleRefused(f"the bundle ends before event {seq}; it should go up to {first + count - 1}")
             try:
                 event = _EVENT.decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError) as reason:
+            except _UNREADABLE as reason:
                 raise BundleRefused(f"line {self._line}, where event {seq} should be: {reason}") from None
             if event.seq != seq:
                 raise BundleRefused(f"line {self._line}: expected event {seq}, found event {event.seq}")
@@ -119,7 +122,7 @@ class BundleReader:
         line = self._next()
         try:
             header = _HEADER.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as reason:
+        except _UNREADABLE as reason:
             raise BundleRefused(f"the first line is no header of a log bundle: {reason}") from None
         if header.format != FORMAT:
             raise BundleRefused(f"expected the format {FORMAT}, found {header.format[:80]!r}")

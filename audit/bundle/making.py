@@ -20,10 +20,11 @@ from audit.ledger.checkpoints import (
     sign_checkpoint,
 )
 from audit.ledger.keeping import LedgerKeeping
-from audit.ledger.merkle import cover
+from audit.ledger.merkle import cover, leaf_hash
 from audit.ledger.notes import Checkpoint
 from audit.ledger.tiles import WIDTH, find_hashes, leaf_hashes
-from audit.record import Event, Origin
+from audit.record import Event, Origin, sealed_aad
+from audit.removal.limits import first_kept
 from audit.services import AuditServices
 from audit.tables import checkpoints, events
 from audit.verification.reading import load_keys, load_numbered, snapshot
@@ -74,13 +75,15 @@ async def begin_bundle(
     asked: BundleRange,
     *,
     against: Sequence[Checkpoint],
+    with_personal: bool,
     now: datetime,
     actor: str,
     origin: Origin = Origin(),
 ) -> Header:
     """The header of a bundle over the newest checkpoint, and the event that tells of it; raises NothingToProve.
 
-    `against` are checkpoints that the reader holds: the bundle gets a proof that leads to each.
+    `against` are checkpoints that the reader holds: the bundle gets a proof that leads to each. `with_personal` is
+    whether personal fields will be handed out.
     """
     newest = await checkpoint_now(audit, now=now)
     if newest is None:
@@ -89,7 +92,7 @@ async def begin_bundle(
         begin, end = await _find_range(db, asked, newest.size)
         header = await _header(db, audit, newest, begin, end, against)
     async with audit.database.transaction() as db:
-        told = {"first": begin, "last": end - 1, "size": newest.size}
+        told = {"first": begin, "last": end - 1, "size": newest.size, "personal": with_personal}
         await audit.emitter.emit(db, Event(type=EVIDENCE_MADE, actor=actor, origin=origin, data=told), now=now)
     return header
 
@@ -141,20 +144,28 @@ async def _header(
 async def bundle_events(
     audit: AuditServices, first: int, count: int, *, with_personal: bool = False
 ) -> AsyncIterator[BundleEvent]:
-    """The lines of these events in order; memory stays flat. Raises LookupError where the ledger's hashes are gone."""
+    """The lines of these events in order; memory stays flat.
+
+    Raises LookupError where the ledger's hashes are gone, or a clean-up took events between two that are written.
+    """
+    some = False
     for begin in range(first, first + count, BATCH):
         end = min(begin + BATCH, first + count)
         async with snapshot(audit.database) as db:
             rows = {row.seq: row for row in await load_numbered(db, begin, end)}
-            hashes = await leaf_hashes(db, begin, end - begin)
+            hashes, kept = await leaf_hashes(db, begin, end - begin), await first_kept(db)
             keys = await load_keys(db, list(rows.values())) if with_personal else {}
         if len(hashes) != end - begin:
             raise LookupError(f"the ledger holds no hash of event {begin + len(hashes)}: run `ostiary audit verify`")
         for seq, joined in enumerate(hashes, begin):
             row = rows.get(seq)
-            if row is None:
+            if some and seq < kept:
+                raise LookupError(f"a clean-up removed event {seq} while the bundle was made: make it again")
+            # A clean-up under way leaves rows for a moment; what it has told of is gone.
+            if row is None or seq < kept:
                 yield BundleEvent(seq=seq, hash=joined.hex())
                 continue
+            some = True
             event = BundleEvent(seq=seq, hash=joined.hex(), body=row.body.decode())
             if with_personal:
                 event.opened = _opened(audit.sealer, row, keys.get(row.sealed_for))
@@ -167,6 +178,6 @@ def _opened(sealer: Sealer, row: StoredRow, sealed_key: bytes | None) -> dict[st
         return None
     try:
         key = AESGCM(sealer.unseal(sealed_key, aad=b"subject key " + row.sealed_for))
-        return dict(parse_opened(unseal_under(key, row.sealed, row.id)) or {})
+        return dict(parse_opened(unseal_under(key, row.sealed, sealed_aad(row.id, leaf_hash(row.body)))) or {})
     except SealBroken:
         return None

@@ -14,8 +14,8 @@ from audit.bundle.form import BundleEvent, BundleReader, BundleRefused, Header, 
 from audit.ledger.merkle import cover, leaf_hash, verify_consistency
 from audit.ledger.notes import Checkpoint, NoteRefused
 from audit.verification.held import Held, checked, read_held
-from audit.verification.row_checks import differing_fields, parse_body
-from audit.verification.tree import TreeCheck
+from audit.verification.row_checks import PERSON_INDEX, Body, Opened, differing_fields, parse_body
+from audit.verification.tree import WIDTH, TreeCheck
 from audit.verification.values import Finding, Findings, Progress
 
 _TOLD_EVERY = 10_000
@@ -63,7 +63,7 @@ def verify_bundle(
     key is the one that the bundle names.
     """
     reader = BundleReader(file)
-    key = vkey or reader.header.key
+    key = reader.header.key if vkey is None else vkey
     try:
         own = checked(reader.header.checkpoint, vkey=key, origin=reader.header.origin)
     except NoteRefused as refused:
@@ -105,6 +105,7 @@ class _Work:
         self._unproven: list[int] = []
         self._fits_until = 0
         self._hashes_only = self._opened = self._erased = 0
+        self._has_body = False
         self._compare()
 
     def take(self, event: BundleEvent) -> None:
@@ -114,29 +115,53 @@ class _Work:
             kept = parse_hash(event.hash, "the hash")
         except BundleRefused as refused:
             self._findings.add(f"event {event.seq}: {refused}", event.seq)
-        if event.body is None:
-            self._hashes_only += 1
-        else:
+        if event.body is not None:
             computed = leaf_hash(event.body.encode())
             if kept not in (None, computed):
                 self._findings.add(f"event {event.seq}: its body does not give its hash", event.seq)
+        self._check_body_is_there(event)
         self._check_opened(event)
         self._tree.push(kept, computed)
         self._compare()
 
+    def _check_body_is_there(self, event: BundleEvent) -> None:
+        """Clean-ups remove from the oldest event on, by whole rows: a body that is missing elsewhere was left out."""
+        if event.body is None:
+            self._hashes_only += 1
+            if self._has_body:
+                self._findings.add(
+                    f"event {event.seq}: its body was left out; a clean-up removes no event behind one that it leaves",
+                    event.seq,
+                )
+        elif not self._has_body:
+            self._has_body = True
+            if self._hashes_only and event.seq % WIDTH:
+                self._findings.add(
+                    f"event {event.seq - 1}: its body was left out; a clean-up removes a multiple of {WIDTH} events",
+                    event.seq - 1,
+                )
+
     def _check_opened(self, event: BundleEvent) -> None:
         if event.opened is msgspec.UNSET:
             return
-        if event.opened is None:
-            self._erased += 1
-            return
-        self._opened += 1
         body = None if event.body is None else parse_body(event.body.encode())
         if body is None:
             self._findings.add(f"event {event.seq}: personal fields without a body to compare them with", event.seq)
-        elif wrong := differing_fields(body, event.opened):
+        elif event.opened is None:
+            self._erased += 1
+            if PERSON_INDEX not in body.hidden:
+                self._findings.add(
+                    f"event {event.seq}: its personal fields were left out; it is about nobody who was erased",
+                    event.seq,
+                )
+        else:
+            self._check_fields(event.seq, body, event.opened)
+
+    def _check_fields(self, seq: int, body: Body, opened: Opened) -> None:
+        self._opened += 1
+        if wrong := differing_fields(body, opened):
             names = ", ".join(wrong)
-            self._findings.add(f"event {event.seq}: {names} and the digests in its body differ", event.seq)
+            self._findings.add(f"event {seq}: {names} and the digests in its body differ", seq)
 
     def _compare(self) -> None:
         """Compares the tree so far with what others hold of the same size."""
@@ -172,8 +197,10 @@ class _Work:
     def _follow_proofs(self) -> None:
         header, own = self._header, self._own
         proofs = {each.size: [parse_hash(one, "each hash of a proof") for one in each.hashes] for each in header.proofs}
-        seen = {*range(header.first, header.first + header.count + 1), own.size}
-        for size in sorted(self._held.roots.keys() - seen):
+        compared = range(header.first, header.first + header.count + 1)
+        for size in sorted(self._held.roots):
+            if size in compared or size == own.size:
+                continue
             root, where = self._held.roots[size]
             if size not in proofs:
                 self._unproven.append(size)
@@ -183,8 +210,16 @@ class _Work:
                 self._confirmed.append(size)
             else:
                 self._findings.add(f"the bundle's log is not that of the checkpoint of {size} events in {where}")
-        if self._held.roots and not self._confirmed and not self._findings.count:
-            sizes = ", ".join(map(str, self._unproven[:5]))
+        self._check_all_proven()
+
+    def _check_all_proven(self) -> None:
+        """Each checkpoint that goes further than the range's beginning is of a tree that may hold other events there.
+
+        Of those before it, some other one being confirmed is enough.
+        """
+        further = [size for size in self._unproven if size > self._header.first]
+        if further or (self._unproven and not self._confirmed):
+            sizes = ", ".join(map(str, (further or self._unproven)[:5]))
             self._findings.add(
                 f"the bundle holds no proof that leads to the checkpoint of {sizes} events: ask for one that was"
                 " exported with this checkpoint"

@@ -123,7 +123,8 @@ async def _begin(
         notes = [] if newest is None else await choose_checkpoints(db, asked.period, newest)
     if found is None or newest is None:
         size = newest.size if newest else 0
-        event = Event(type=EVIDENCE_MADE, actor=asked.made_by, data={"first": None, "last": None, "size": size})
+        told = {"first": None, "last": None, "size": size, "personal": asked.with_personal}
+        event = Event(type=EVIDENCE_MADE, actor=asked.made_by, data=told)
         async with audit.database.transaction() as db:
             await audit.emitter.emit(db, event, now=now)
         return _Begun(None, notes, size)
@@ -132,7 +133,14 @@ async def _begin(
     # Those of sizes within the range need no proof: the events lead to them.
     against = [*asked.against, *(each for each in held if not first <= each.size <= end)]
     try:
-        header = await begin_bundle(audit, BundleRange(first, end), against=against, now=now, actor=asked.made_by)
+        header = await begin_bundle(
+            audit,
+            BundleRange(first, end),
+            against=against,
+            with_personal=asked.with_personal,
+            now=now,
+            actor=asked.made_by,
+        )
     except NothingToProve as fault:
         raise EvidenceRefused(str(fault)) from None
     size = _parsed(audit, header.checkpoint).size

@@ -68,8 +68,9 @@ def verify_evidence(
     reader = EvidenceReader(file)
     data = reader.read(MANIFEST)
     manifest = parse_manifest(data)
-    check_signature(manifest, reader.read(NOTE), vkey or manifest.key)
-    work = _Work(reader, manifest, tuple(checkpoints), vkey or manifest.key, told)
+    key = manifest.key if vkey is None else vkey
+    check_signature(manifest, reader.read(NOTE), key)
+    work = _Work(reader, manifest, tuple(checkpoints), key, told)
     try:
         work.check_files()
         work.check_times()
@@ -162,7 +163,7 @@ class _Work:
             words = [_named(each.words, path) for each in verdict.findings]
         self.verdict = verdict
         self.wrong += [f"{EVENTS}: {each}" for each in words]
-        if unproven := sorted(own & set(verdict.unproven)):
+        if verdict.ok and (unproven := sorted(own & set(verdict.unproven))):
             self.wrong.append(f"{EVENTS} holds no proof that leads to the checkpoint of {unproven[0]} events")
         self._check_outside(verdict)
         self._count(numbers)
@@ -223,7 +224,7 @@ class _Work:
     def _report(self) -> Report:
         try:
             return decode_report(msgspec.json.decode(self.reader.read(REPORT)))
-        except (msgspec.DecodeError, UnicodeDecodeError, UnreadableReport) as fault:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, UnreadableReport) as fault:
             raise EvidenceRefused(f"{REPORT} is no report that this version can read: {fault}") from None
 
     def _checkpoint_file(self) -> "_Unpacked":

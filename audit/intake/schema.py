@@ -3,8 +3,10 @@
 Pure: no database, no clock. Control characters in texts are data and stay it: they only ever stand in JSON (S46).
 """
 
+import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -20,6 +22,9 @@ MAX_AGE = timedelta(days=30)
 _DATA_BYTES, _PERSONAL_BYTES = 8 * 1024, 2 * 1024
 _SAFE = 2**53
 _RESERVED = frozenset({"message", "sender_id"})
+# What only the server itself can tell of, and whom only it can name as the one who acted.
+RESERVED_FAMILIES = ("admin.", "lockout.", "policy.", "recovery.")
+RESERVED_ACTORS = frozenset({"anonymous", "cli", "system"})
 _RESERVED_PERSONAL = frozenset({"salt", "address", "person_index", "address_index", "network_index"})
 
 # `\Z`: a dollar sign would let a line end pass.
@@ -31,12 +36,13 @@ Value = Text | Annotated[int, Meta(ge=-_SAFE, le=_SAFE)] | float | bool | None
 EXPECTED = {
     "id": "a UUID in lower case with hyphens, made once for the event",
     "at": "RFC 3339 with an offset, at most 30 days old and at most 5 minutes ahead",
-    "name": "family.action in lower case, at most 64 characters, and no name of the server's own catalogue",
+    "name": "family.action in lower case, at most 64 characters; no name of the server's own catalogue, and none in"
+    " its families admin, lockout, policy and recovery",
     "severity": "LOW, MEDIUM or HIGH",
     "outcome": "success, failure or denied",
     "message": "text of 1 to 500 characters",
-    "sub": "1 to 128 visible ASCII characters",
-    "actor": "1 to 128 visible ASCII characters",
+    "sub": "1 to 128 visible ASCII characters, and no usr_ id that nobody has",
+    "actor": "1 to 128 visible ASCII characters, and not anonymous, cli or system",
     "client_id": "1 to 64 visible ASCII characters",
     "session": "ses_ and 32 hexadecimal digits",
     "address": "an IPv4 or IPv6 address",
@@ -45,6 +51,7 @@ EXPECTED = {
     "personal": "a flat object: at most 8 keys of a-z, 0-9 and _ (not salt, address or a name of an index), values"
     " text of at most 1000 characters; 2 KiB",
 }
+WHOLE = "text of whole characters: a lone surrogate is half of one"
 UNKNOWN = "no such field: expected " + ", ".join(EXPECTED)
 AN_EVENT = "an object with id, at, name and severity"
 
@@ -123,10 +130,7 @@ def parse_batch(body: bytes, *, now: datetime, own_names: Collection[str]) -> li
 
 
 def _one_by_one(body: bytes, now: datetime, own_names: Collection[str]) -> list[SentEvent]:
-    try:
-        raw = _decode_raw(body).events
-    except _NOT_JSON:
-        raise NoBatch('expected JSON: {"events": [...]}, with nothing beside the events') from None
+    raw = _split(body)
     _check_count(len(raw))
     sent, faults = [], []
     for index, each in enumerate(raw):
@@ -134,12 +138,37 @@ def _one_by_one(body: bytes, now: datetime, own_names: Collection[str]) -> list[
             sent.append(_decode_event(each))
             wrong = _fault_of(sent[-1], now, own_names)
         except _NOT_JSON as failure:
-            wrong = _named(str(failure))
+            wrong = _halved(each) or _named(str(failure))
         if wrong:
             faults.append(Fault(index, *wrong))
     if faults:
         raise WrongEvents(faults)
     return sent
+
+
+def _split(body: bytes) -> Sequence[msgspec.Raw | bytes]:
+    """The JSON of each event; raises NoBatch."""
+    with suppress(*_NOT_JSON):
+        return _decode_raw(body).events
+    # `json` reads half a character (`"\ud800"`) as well: that must cost one event, not all.
+    with suppress(ValueError, RecursionError):
+        found = json.loads(body.decode())
+        if isinstance(found, dict) and found.keys() == {"events"} and isinstance(found["events"], list):
+            return [json.dumps(each).encode() for each in found["events"]]
+    raise NoBatch('expected JSON: {"events": [...]}, with nothing beside the events')
+
+
+def _halved(event: msgspec.Raw | bytes) -> tuple[str, str] | None:
+    """The first field with half a character in it, where there is one."""
+    found: object = None
+    with suppress(ValueError, RecursionError):
+        found = json.loads(bytes(event))
+    for name, value in found.items() if isinstance(found, dict) else ():
+        try:
+            json.dumps([name, value], ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            return (name if name in EXPECTED else ""), WHOLE
+    return None
 
 
 def _check_count(count: int) -> None:
@@ -160,7 +189,8 @@ def _fault_of(event: SentEvent, now: datetime, own_names: Collection[str]) -> tu
     """The first field of an event that is wrong although its shape is right."""
     wrong = (
         ("at", not now - MAX_AGE <= event.at <= now + MAX_AHEAD),
-        ("name", event.name in own_names),
+        ("name", event.name in own_names or event.name.startswith(RESERVED_FAMILIES)),
+        ("actor", event.actor in RESERVED_ACTORS),
         ("address", event.address is not None and plain_address(event.address) is None),
         ("data", bool(event.data) and (not _RESERVED.isdisjoint(event.data) or len(_encode(event.data)) > _DATA_BYTES)),
         ("personal", bool(event.personal) and _is_wrong_personal(event.personal)),

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import cast
 
+from msgspec import structs
 from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.catalogue import EventType, Severity
 from audit.emit import Born, Emitter
-from audit.intake.schema import SentEvent, plain_address
+from audit.intake.schema import EXPECTED, Fault, SentEvent, WrongEvents, plain_address
 from audit.record import INSERT_EVENT, Event, Origin
 from audit.tables import events, intake_batches
 from base.database import Database
@@ -55,7 +56,7 @@ class KeyReused(Exception):
 
 
 class Intake:
-    """Takes batches. `find_people` maps a token's `sub` to the person's id, where there is one."""
+    """Takes batches. `find_people` maps a token's `sub`, or `usr_…`, to the person's id, where there is one."""
 
     def __init__(self, database: Database, emitter: Emitter, find_people: FindPeople) -> None:
         self._database = database
@@ -67,7 +68,8 @@ class Intake:
     ) -> Taken:
         """Stores the events of one batch, all or nothing; `digest` is that of the body as it came.
 
-        The same key and body again gets the same answer. Raises KeyReused.
+        The same key and body again gets the same answer. Raises KeyReused, and WrongEvents for a `usr_` id that nobody
+        has: kept as text it would look like a person, and erasing nobody would ever reach it.
         """
         known = key and await self._find_batch(sender, key, digest)
         if known:
@@ -96,6 +98,9 @@ class Intake:
 
     async def _rows(self, sent: Sequence[SentEvent], sender: Sender) -> list[Row]:
         people = await self._find_people({each.sub for each in sent if each.sub is not None})
+        nobody = [index for index, each in enumerate(sent) if _is_of_nobody(each, people)]
+        if nobody:
+            raise WrongEvents([Fault(index, "sub", EXPECTED["sub"]) for index in nobody])
         rows: list[Row] = []
         for begin in range(0, len(sent), _SLICE):
             born = [_born(each, sender, people) for each in sent[begin : begin + _SLICE]]
@@ -116,8 +121,15 @@ def event_id_of(client_id: str, sender_id: str) -> bytes:
     return number.to_bytes(16, "big")
 
 
+def _is_of_nobody(sent: SentEvent, people: Mapping[str, bytes]) -> bool:
+    return sent.sub is not None and sent.sub.startswith(PERSON) and sent.sub not in people
+
+
 def _born(sent: SentEvent, sender: Sender, people: Mapping[str, bytes]) -> Born:
     person = people.get(sent.sub) if sent.sub is not None else None
+    if sent.sub is not None and person is None:
+        # Perhaps of somebody who was erased: no key would ever be destroyed for them, so nothing personal is kept.
+        sent = structs.replace(sent, personal={}, address=None)
     data = {**sent.data, "sender_id": sent.id} | ({"message": sent.message} if sent.message is not None else {})
     kind = EventType(sent.name, Severity(sent.severity), "", frozenset(data), frozenset(sent.personal))
     address = plain_address(sent.address) if sent.address is not None else None

@@ -6,6 +6,7 @@ commit then failed does no harm: whoever wanted the erasure tries again until it
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from base.clock import from_micros, to_micros
 from base.errors import StorageUnavailable
 
 VERSION = 1
+# The caller's transaction is open meanwhile, and on SQLite every other writer waits for it: less than they would.
+LOCK_TIMEOUT_S, _LOCK_PAUSE_S = 1.0, 0.002
 
 
 class JournalUnwritable(StorageUnavailable):
@@ -89,18 +92,31 @@ def _append(path: Path, line: _Line) -> None:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[int]:
-    """The file, made where it is missing, and locked: another process of this host waits for its turn."""
+    """The file, made where it is missing, and locked: another process of this host waits for its turn, not for ever."""
     is_new = not path.exists()
     if is_new:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        _lock(file)
         if is_new:
             sync_folder(path.parent)
         yield file
     finally:
         os.close(file)
+
+
+def _lock(file: int) -> None:
+    deadline = time.monotonic() + LOCK_TIMEOUT_S
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise OSError(None, f"another process has kept it locked for {LOCK_TIMEOUT_S:g} s") from None
+            time.sleep(_LOCK_PAUSE_S)
+        else:
+            return
 
 
 def _add(file: int, line: bytes) -> None:

@@ -2,6 +2,7 @@
 
 What goes are whole rows of the ledger (256 events), from the oldest on, that a checkpoint outside of the database
 covers, that every reader has read, and whose bodies still give their hashes: a changed event is evidence and stays.
+What is said of time is believed only of a clock that has been seen to go on steadily.
 They are archived first where that is asked for. That events are gone is remembered and told in one transaction; their
 rows follow in short ones, and an interrupted removal is finished by the next round.
 """
@@ -12,29 +13,25 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.catalogue import AUDIT_PRUNED
-from audit.ledger.checkpoints import log_size
 from audit.ledger.merkle import leaf_hash
-from audit.ledger.tiles import WIDTH, leaf_hashes
+from audit.ledger.tiles import leaf_hashes
 from audit.record import Event
 from audit.removal.archive import ArchiveRefused, Kept, archive_name, read_archive, write_archive
+from audit.removal.limits import find_aged_end, find_end, first_kept
+from audit.removal.steady_clock import SteadyClock
 from audit.services import AuditServices
-from audit.tables import checkpoints, events, segments
+from audit.tables import events, segments
 from base.leases import Lease, LeaseLost
-from base.tables import cursors
 
 log = logging.getLogger("ostiary.retention")
 
-# Events that are archived in one file, and told of by one event.
-RUN = 16 * WIDTH
 RUNS_A_ROUND = 64
 BATCH = 128
 LEASE = timedelta(minutes=2)
-# A reader that left events unread for so long was switched off; it must not keep the log from its limits for ever.
-ABANDONED = timedelta(days=30)
 
 
 class LogDamaged(Exception):
@@ -47,18 +44,19 @@ class Retention:
     def __init__(self, audit: AuditServices) -> None:
         self._audit = audit
         self._lease = Lease(audit.database, "retention", ttl=LEASE)
+        self._clock = SteadyClock(audit.database, self._lease)
         self._trouble = ""
 
     async def round(self) -> None:
         """Removes what may go, at most `RUNS_A_ROUND` runs of it."""
-        if not await self._lease.take(self._audit.clock()):
+        now = self._audit.clock()
+        if not await self._lease.take(now):
             return
         trouble = ""
         try:
+            believed = now if await self._clock.look(now) else None
             await self._remove_rows()
-            for _ in range(RUNS_A_ROUND):
-                if not await self._remove_run():
-                    break
+            await self._remove_runs(believed)
         except LeaseLost:
             return
         except (ArchiveRefused, LogDamaged) as failure:
@@ -72,11 +70,18 @@ class Retention:
         """Lets another process go on."""
         await self._lease.give_back(self._audit.clock())
 
-    async def _remove_run(self) -> bool:
+    async def _remove_runs(self, believed: datetime | None) -> None:
+        async with self._audit.database.reading() as db:
+            aged_end = await find_aged_end(db)
+        for _ in range(RUNS_A_ROUND):
+            if not await self._remove_run(believed, aged_end):
+                break
+
+    async def _remove_run(self, believed: datetime | None, aged_end: int) -> bool:
         audit = self._audit
         async with audit.database.reading() as db:
             first = await first_kept(db)
-            end = await self._find_end(db, first)
+            end = await find_end(db, audit.settings, first, believed=believed, aged_end=aged_end)
             if end <= first:
                 return False
             kept = await _load_run(db, first, end)
@@ -91,18 +96,6 @@ class Retention:
             await audit.emitter.emit(db, Event(type=AUDIT_PRUNED, actor="system", data=data), now=now)
         await self._remove_rows()
         return True
-
-    async def _find_end(self, db: AsyncConnection, first: int) -> int:
-        """Events before this number may go, at most a run of them; `first` where none may."""
-        settings, now = self._audit.settings, self._audit.clock()
-        size = await log_size(db)
-        wanted = first
-        if settings.max_events:
-            wanted = first + -(-max(size - first - settings.max_events, 0) // WIDTH) * WIDTH
-        if settings.retention is not None:
-            wanted = max(wanted, await _first_younger(db, first, now - settings.retention))
-        end = min(wanted, first + RUN, await _covered(db), await _read_by_all(db, size, now))
-        return max(end // WIDTH * WIDTH, first)
 
     async def _archive(self, kept: Sequence[Kept], leaves: Sequence[bytes]) -> str | None:
         """The name of the file that the events are in for certain, None where none is asked for."""
@@ -129,33 +122,6 @@ class Retention:
                 return
             async with database.transaction() as db:
                 await db.execute(delete(events).where(events.c.id.in_(ids)))
-
-
-async def first_kept(db: AsyncConnection) -> int:
-    """The number of the first event that retention has left."""
-    last: int | None = (await db.execute(select(func.max(segments.c.last)))).scalar_one()
-    return 0 if last is None else last + 1
-
-
-async def _first_younger(db: AsyncConnection, first: int, cutoff: datetime) -> int:
-    """The first number within the next run whose event is not old enough; the run's end where all are."""
-    run = events.c.seq >= first, events.c.seq < first + RUN
-    younger = select(events.c.seq).where(*run, events.c.at >= cutoff).order_by(events.c.seq).limit(1)
-    found: int | None = (await db.execute(younger)).scalar_one_or_none()
-    return first + RUN if found is None else found
-
-
-async def _covered(db: AsyncConnection) -> int:
-    """How many events the largest checkpoint covers that lies outside of the database, too."""
-    largest = select(func.max(checkpoints.c.size)).where(checkpoints.c.published_at.is_not(None))
-    return (await db.execute(largest)).scalar_one() or 0
-
-
-async def _read_by_all(db: AsyncConnection, size: int, now: datetime) -> int:
-    """The number that the slowest reader reads next."""
-    alive = or_(cursors.c.next >= size, cursors.c.updated_at >= now - ABANDONED)
-    slowest: int | None = (await db.execute(select(func.min(cursors.c.next)).where(alive))).scalar_one()
-    return size if slowest is None else slowest
 
 
 async def _load_run(db: AsyncConnection, first: int, end: int) -> list[Kept]:

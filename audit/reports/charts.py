@@ -13,7 +13,8 @@ WIDTH, HEIGHT = 720.0, 220.0
 FONT = "'Libertinus Serif', serif"
 _COLOURS = {"good": "#2b5d50", "bad": "#b5442f", "warn": "#c08a2d", "calm": "#8fa39b"}
 _INK, _SOFT, _LINE = "#1c2622", "#55625c", "#dcd9d1"
-_SIZE, _CHAR = 12.5, 6.4
+# The width of a letter: of the paper's font, and of the widest that a page may have.
+_SIZE, _CHAR, _WIDE_CHAR = 12.5, 6.4, 7.6
 _TOP, _BOTTOM, _RIGHT = 30.0, 26.0, 6.0
 _ROW, _MOST_LABEL = 30.0, 34
 
@@ -142,8 +143,8 @@ def _lines(chart: Chart, left: float, slot: float, scale: float) -> Iterator[str
 def _ranked(chart: Chart, show: Show) -> tuple[list[str], float]:
     (series,) = chart.series
     names = [label if len(label) <= _MOST_LABEL else label[: _MOST_LABEL - 1] + "…" for label in chart.labels]
-    left = 12 + _CHAR * max((len(name) for name in names), default=0)
-    right = 12 + _CHAR * max((len(show(value)) for value in series.values), default=1)
+    left = 12 + _WIDE_CHAR * max((len(name) for name in names), default=0)
+    right = 12 + _WIDE_CHAR * max((len(show(value)) for value in series.values), default=1)
     highest = max((*series.values, 1e-9))
     body = []
     for place, (name, value) in enumerate(zip(names, series.values, strict=True)):

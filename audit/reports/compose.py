@@ -26,15 +26,8 @@ async def compose_daily(
     audit: AuditServices, sections: Sections, day: date, *, language: str, made_by: str, now: datetime
 ) -> Report:
     """The daily report of a day; raises ValueError for one that has not begun."""
-    words = load_words(language, sections.folders)
     period = day_period(day, now=now)
-    title = words.text("Daily security report")
-    notes: tuple[str, ...] = ()
-    if period.length < timedelta(days=1):
-        notes = (words.text("The day is not over: this report ends at {moment} UTC.", moment=words.moment(now)),)
-    return await compose(
-        audit, sections, period, kind=DAILY, title=title, words=words, made_by=made_by, now=now, notes=notes
-    )
+    return await compose_period(audit, sections, period, kind=DAILY, language=language, made_by=made_by, now=now)
 
 
 def cut_period(from_at: datetime, until_at: datetime, *, now: datetime) -> Period:
@@ -47,12 +40,24 @@ def cut_period(from_at: datetime, until_at: datetime, *, now: datetime) -> Perio
 
 
 async def compose_period(
-    audit: AuditServices, sections: Sections, period: Period, *, language: str, made_by: str, now: datetime
+    audit: AuditServices,
+    sections: Sections,
+    period: Period,
+    *,
+    kind: str = PERIOD,
+    language: str,
+    made_by: str,
+    now: datetime,
 ) -> Report:
-    """The report of any period, with the sections of the daily one."""
+    """The report of a period, with the sections of the daily one, which it is where `kind` says so."""
     words = load_words(language, sections.folders)
-    title = words.text("Security report")
-    return await compose(audit, sections, period, kind=PERIOD, title=title, words=words, made_by=made_by, now=now)
+    notes: tuple[str, ...] = ()
+    if kind == DAILY and period.length < timedelta(days=1):
+        notes = (words.text("The day is not over: this report ends at {moment} UTC.", moment=words.moment(now)),)
+    title = words.text("Daily security report") if kind == DAILY else words.text("Security report")
+    return await compose(
+        audit, sections, period, kind=kind, title=title, words=words, made_by=made_by, now=now, notes=notes
+    )
 
 
 async def compose(

@@ -6,8 +6,6 @@ from datetime import datetime, timedelta
 from audit.reports.charts import draw_chart, printable
 from audit.reports.model import Cell, Chart, Column, Figure, Passage, Period, Report, Section, Table
 from audit.reports.words import DASH, Words
-from audit.word_lists import ACTOR_WORDS
-from audit.words import translate
 
 MOST_SHOWN = 300
 # Up to so many letters a column takes what it needs, and of more it asks for no more room than for so many.
@@ -32,7 +30,8 @@ def show_report(report: Report, words: Words, *, most_rows: int = MOST_SHOWN) ->
         "facts": [
             [words.text("Period"), f"{period} (UTC)"],
             [words.text("Issuer"), report.deployment.issuer],
-            [words.text("Made"), _made(report, words)],
+            [words.text("Made at"), f"{words.moment(report.made_at)} UTC"],
+            [words.text("Made by"), _maker(report, words)],
             [words.text("Report"), report.id],
             [words.text("Clock"), _times(report, words)],
         ],
@@ -46,13 +45,16 @@ def show_report(report: Report, words: Words, *, most_rows: int = MOST_SHOWN) ->
 
 def _times(report: Report, words: Words) -> str:
     if _is_day(report.period):
-        return words.text("UTC; where no day is given, on the day of the report")
+        return words.text("UTC; a time without a date is on the day of the report")
     return words.text("UTC")
 
 
-def _made(report: Report, words: Words) -> str:
-    who = translate(ACTOR_WORDS.get(report.made_by, report.made_by), report.language)
-    return words.text("{moment} UTC, by {who}", moment=words.moment(report.made_at), who=who)
+def _maker(report: Report, words: Words) -> str:
+    makers = {
+        "cli": words.text("an operator, at the command line"),
+        "system": words.text("the server, by its schedule"),
+    }
+    return makers.get(report.made_by, printable(report.made_by))
 
 
 def show_period(report: Report, words: Words) -> str:
@@ -85,7 +87,7 @@ def change_of(figure: Figure, words: Words) -> tuple[str, str]:
     if before is None or not isinstance(value, int | float):
         return "", "neither"
     if value == before:
-        return words.text("as before"), "neither"
+        return words.text("unchanged"), "neither"
     opposite = {"good": "bad", "bad": "good", "neither": "neither"}
     tone = figure.rising if value > before else opposite[figure.rising]
     sign = "+" if value > before else "−"
@@ -201,9 +203,10 @@ def _sign_off(words: Words) -> Shown:
     return {
         "title": words.text("Sign-off"),
         "summary": words.text(
-            "By signing, I confirm that I have read this report, and that what it shows was followed up or needs"
-            " nothing."
+            "By signing, I confirm that I have read this report, and that what it shows was followed up or needs no"
+            " action."
         ),
+        "remarks": words.text("Remarks and follow-up"),
         "roles": list(roles),
         "fields": list(fields),
     }

@@ -1,19 +1,21 @@
 """Single events of a period, for a report's tables, and fields in the bodies of many."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
-import msgspec
-from sqlalchemy import JSON, ColumnElement, case, cast, func, not_, select
+from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from audit.reading import parse_data
 from audit.reports.model import MOST_ROWS, Period
 from audit.reports.tally import within
 from audit.tables import events
 from base.ids import EVENT, show_id
 
-_BODY = msgspec.json.Decoder(dict[str, object])
+# Numbers beyond it are none of ours, and no moment.
+_SAFE = 2**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,14 @@ class Found:
     def number(self, field: str) -> int | None:
         """A number among its data, or None."""
         value = self.data.get(field)
-        return value if isinstance(value, int) else None
+        return value if isinstance(value, int) and abs(value) <= _SAFE else None
+
+    def moment(self, field: str) -> datetime | None:
+        """A moment among its data, in seconds since 1970, or None."""
+        seconds = self.number(field)
+        with suppress(ValueError, OverflowError, OSError):
+            return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+        return None
 
 
 async def list_events(
@@ -42,23 +51,19 @@ async def list_events(
     wanted = [within(period, *names)] if where is None else [within(period, *names), where]
     query = select(*chosen).where(*wanted).order_by(events.c.at, events.c.id).limit(MOST_ROWS)
     return [
-        Found(show_id(EVENT, bytes(row.id)), row.at, row.name, row.severity, row.actor, row.subject, _data(row.body))
-        for row in await db.execute(query)
+        Found(show_id(EVENT, bytes(id_)), at, name, severity, actor, subject, parse_data(body))
+        for id_, at, name, severity, actor, subject, body in await db.execute(query)
     ]
 
 
-def _data(body: str) -> dict[str, object]:
-    data = _BODY.decode(body).get("data")
-    return data if isinstance(data, dict) else {}
-
-
 def data_field(db: AsyncConnection, name: str) -> ColumnElement[str]:
-    """A text among the data of an event, as SQL."""
+    """A code among the data of the server's own events, as SQL; NULL where a body was damaged."""
+    body = events.c.body
     if db.dialect.name == "sqlite":
-        return func.json_extract(events.c.body, f"$.data.{name}")
-    # PostgreSQL cannot make text of a NUL, which another service may have sent.
-    readable = not_(events.c.body.contains("\\u0000", autoescape=True))
-    return case((readable, func.json_extract_path_text(cast(events.c.body, JSON), "data", name)))
+        return case((func.json_valid(body), func.json_extract(body, f"$.data.{name}")))
+    # PostgreSQL 15 cannot ask whether a text is JSON. In a body a quotation mark within a text is escaped, so this is
+    # found as a field alone.
+    return func.substring(body, f'"{name}":"([^"\\\\]*)"')
 
 
 def iso(at: datetime | None) -> str | None:

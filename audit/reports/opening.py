@@ -40,6 +40,37 @@ async def open_report(audit: AuditServices, sections: Sections, report: Report) 
     )
 
 
+def hide_people(report: Report, words: Words) -> Report:
+    """The report for who may not see personal data: people stand as their ids, what else is personal is left out."""
+    note = words.text("Names, addresses, networks and devices are left out; people stand as their ids.")
+    return replace(
+        report,
+        notes=(*report.notes, note),
+        sections=tuple(
+            replace(section, tables=tuple(_hidden(table, words) for table in section.tables))
+            for section in report.sections
+        ),
+    )
+
+
+def _hidden(table: Table, words: Words) -> Table:
+    kept = [place for place, column in enumerate(table.columns) if column.kind != "personal"]
+    columns = [table.columns[place] for place in kept]
+    return replace(
+        table,
+        columns=tuple(replace(each, kind="id") if each.kind == "person" else each for each in columns),
+        rows=tuple(
+            tuple(_actor(row[place], words) if table.columns[place].kind == "person" else row[place] for place in kept)
+            for row in table.rows
+        ),
+    )
+
+
+def _actor(who: Cell, words: Words) -> Cell:
+    """Who is nobody in particular in words, everybody else as the id."""
+    return translate(ACTOR_WORDS[who], words.language) if isinstance(who, str) and who in ACTOR_WORDS else who
+
+
 def _wanted(report: Report) -> tuple[set[str], set[str]]:
     """The ids of people and of events that the report's cells name."""
     people: set[str] = set()

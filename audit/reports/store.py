@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import delete, insert, select, tuple_
+from sqlalchemy import and_, delete, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.catalogue import REPORT_MADE
@@ -84,9 +84,18 @@ async def list_reports(
     if about is not None:
         query = query.where(reports.c.from_at < about.until_at, reports.c.until_at > about.from_at)
     if after is not None:
-        query = query.where(tuple_(reports.c.created_at, reports.c.id) < tuple_(after.at, after.id))
+        same = and_(reports.c.created_at == after.at, reports.c.id < after.id)
+        query = query.where(or_(reports.c.created_at < after.at, same))
     rows = (await db.execute(query)).all()
     return [KeptReport(show_id(REPORT, bytes(row.id)), *row[1:]) for row in rows]
+
+
+async def find_kept(db: AsyncConnection, report_id: str) -> KeptReport | None:
+    """A stored report without what it says, or None."""
+    columns = [reports.c[name] for name in KeptReport.__dataclass_fields__]
+    parsed = parse_id(REPORT, report_id)
+    row = (await db.execute(select(*columns).where(reports.c.id == parsed))).first()
+    return None if row is None else KeptReport(report_id, *row[1:])
 
 
 async def find_report(db: AsyncConnection, report_id: str) -> Report | None:

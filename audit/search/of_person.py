@@ -7,20 +7,19 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import ColumnElement, Row, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.emit import Emitter
+from audit.reading import open_personal, parse_data
 from audit.tables import events, subject_keys
 from base.clock import from_micros, to_micros
 from base.database import Database
-from base.sealing import SealBroken, Sealer, unseal_under
+from base.sealing import SealBroken, Sealer
 
 BATCH = 500
 _PLACE = struct.Struct(">q16s")
-_BODY = msgspec.json.Decoder(dict[str, object])
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +122,7 @@ def _opened(rows: Sequence[Row[tuple[object, ...]]], person_id: bytes, key: AESG
             row.device_id,
             row.place,
             row.source,
-            _fields(_BODY.decode(row.body).get("data")),
+            parse_data(row.body),
             # Sealed for somebody else it would not open anyway.
             _open(key, row) if key is not None and bytes(row.sealed_for) == person_id else {},
         )
@@ -132,13 +131,7 @@ def _opened(rows: Sequence[Row[tuple[object, ...]]], person_id: bytes, key: AESG
 
 
 def _open(key: AESGCM, row: Row[tuple[object, ...]]) -> dict[str, object]:
-    personal = _BODY.decode(unseal_under(key, row.sealed, bytes(row.id)))
-    personal.pop("salt", None)
-    return personal
-
-
-def _fields(value: object) -> dict[str, object]:
-    return value if isinstance(value, dict) else {}
+    return open_personal(key, bytes(row.id), row.body, row.sealed) or {}
 
 
 async def _find_key(db: AsyncConnection, sealer: Sealer, person_id: bytes) -> AESGCM | None:

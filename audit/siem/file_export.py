@@ -1,8 +1,10 @@
 """Writes every event to a file, a line each: in order, at least once."""
 
 import asyncio
+import errno
 import logging
 import os
+import stat
 import time
 from pathlib import Path
 
@@ -89,8 +91,8 @@ class FileExport:
 
 
 class AppendedFile:
-    """A file that grows by whole batches, readable by its owner alone. Follows a rotation: what is moved away or
-    removed is not written to any more."""
+    """A file that grows by whole batches, and nothing that others may read or that is no file. Follows a rotation:
+    what is moved away or removed is not written to any more."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -121,14 +123,21 @@ class AppendedFile:
             self.close()
         if self._opened is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-            self._opened = os.open(self._path, flags, 0o600)
-            self._end_torn_line(self._opened)
+            # Whoever may write to the folder could lay a link or a pipe there: personal data would go anywhere.
+            flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+            opened = os.open(self._path, flags, 0o600)
+            try:
+                _check_file(opened)
+                self._end_torn_line(opened)
+            except OSError:
+                os.close(opened)
+                raise
+            self._opened = opened
         return self._opened
 
     def _is_in_place(self, opened: int) -> bool:
         try:
-            found, ours = os.stat(self._path), os.fstat(opened)
+            found, ours = os.lstat(self._path), os.fstat(opened)
         except FileNotFoundError:
             return False
         return (found.st_dev, found.st_ino) == (ours.st_dev, ours.st_ino)
@@ -138,3 +147,13 @@ class AppendedFile:
         size = os.fstat(opened).st_size
         if size and os.pread(opened, 1, size - 1) != b"\n":
             os.write(opened, b"\n")
+
+
+def _check_file(opened: int) -> None:
+    """Takes what others may do from a file that was there already; raises OSError where it is none, or not ours."""
+    mode = os.fstat(opened).st_mode
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "it is no regular file")
+    # A group is the operator's choice: it lets the program that ships the file read it.
+    if mode & stat.S_IRWXO:
+        os.fchmod(opened, stat.S_IMODE(mode) & ~stat.S_IRWXO)

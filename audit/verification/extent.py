@@ -2,13 +2,15 @@
 
 from audit.ledger.tiles import HEIGHT
 from audit.verification.held import Held
-from audit.verification.reading import Extent
 from audit.verification.values import Findings
+from audit.verification.witnesses import Extent
 
 
 def check_extent(extent: Extent, held: Held, findings: Findings) -> None:
     """Tells of events that were cut off, or that stand outside of the tree."""
     size = extent.size
+    for words in extent.odd:
+        findings.add(words)
     if extent.below is not None:
         findings.add(f"{_events(extent.below[1])} have numbers below 0, which are never given", 0)
     if extent.beyond is not None:

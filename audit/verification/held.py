@@ -32,26 +32,41 @@ class Held:
             )
 
 
-def read_held(files: Iterable[Path], *, vkey: str, origin: str | None = None) -> tuple[Held, Findings]:
-    """The checkpoints of these files, each one note or many; what cannot be believed is a finding. Raises OSError."""
+def read_held(
+    files: Iterable[Path], *, vkey: str, origin: str | None = None, kept: Iterable[Path] = ()
+) -> tuple[Held, Findings]:
+    """The checkpoints of these files, each one note or many; what cannot be believed is a finding. Raises OSError.
+
+    So is a file without any, unless it is one of `kept`: those are the server's own, which may hold none yet.
+    """
     held, findings = Held(), Findings()
+    for path in kept:
+        _read(path, held, findings, vkey=vkey, origin=origin)
     for path in files:
-        refused: tuple[str, str] | None = None
-        for number, note in enumerate(_notes(path), 1):
-            where = f"{path} (checkpoint {number})"
-            try:
-                checkpoint = checked(note, vkey=vkey, origin=origin)
-            except NoteRefused as reason:
-                _tell(refused, findings)
-                refused = (note, f"{where}: {reason}")
-                continue
-            # A write that a crash cut off is done again behind it.
-            if refused is not None and not note.startswith(refused[0].rstrip("\n")):
-                _tell(refused, findings)
-            refused = None
-            held.add(checkpoint, where, findings)
-        _tell(refused, findings)
+        if not _read(path, held, findings, vkey=vkey, origin=origin):
+            findings.add(f"{path} holds no checkpoint, so nothing is compared with it")
     return held, findings
+
+
+def _read(path: Path, held: Held, findings: Findings, *, vkey: str, origin: str | None) -> bool:
+    """Takes the checkpoints of one file; whether there is anything in it, be it refused."""
+    number = 0
+    refused: tuple[str, str] | None = None
+    for number, note in enumerate(_notes(path), 1):
+        where = f"{path} (checkpoint {number})"
+        try:
+            checkpoint = checked(note, vkey=vkey, origin=origin)
+        except NoteRefused as reason:
+            _tell(refused, findings)
+            refused = (note, f"{where}: {reason}")
+            continue
+        # A write that a crash cut off is done again behind it.
+        if refused is not None and not note.startswith(refused[0].rstrip("\n")):
+            _tell(refused, findings)
+        refused = None
+        held.add(checkpoint, where, findings)
+    _tell(refused, findings)
+    return number > 0
 
 
 def checked(note: str, *, vkey: str, origin: str | None = None) -> Checkpoint:

@@ -3,34 +3,31 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import cast
 
-from sqlalchemy import ColumnElement, LargeBinary, and_, column, func, or_, select, table, text
+from sqlalchemy import ColumnElement, LargeBinary, and_, case, column, func, or_, select, table, text
 from sqlalchemy import cast as as_type
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.catalogue import AUDIT_PRUNED, PERSON_ERASED
 from audit.ledger.merkle import HASH_BYTES
-from audit.ledger.numbering import LEDGER
 from audit.ledger.tiles import HEIGHT, WIDTH, split_hashes
 from audit.tables import ledger_tiles, segments
 from audit.verification.row_checks import StoredRow, is_blob
 from base.database import Database
-from base.sequencer import next_number
 
 BATCH = 8 * WIDTH
-_LEVELS = range(1, 7)
+LEVELS = range(7)
 _TEXTS = frozenset("name family severity outcome actor subject client_id request_id source place risk_reasons".split())
 _BODY = StoredRow._fields.index("body")
 
 # Without types: values come as the driver gives them, and cost nothing more.
-_EVENTS = table("events", *(column(name) for name in StoredRow._fields))
+EVENTS = table("events", *(column(name) for name in StoredRow._fields))
 _KEYS = table("subject_keys", column("subject_id"), column("sealed"))
-_CHECKPOINTS = table("checkpoints", *(column(name) for name in ("size", "root", "at", "note")))
-_event = _EVENTS.c
+CHECKPOINTS = table("checkpoints", *(column(name) for name in ("size", "root", "at", "note")))
+_event = EVENTS.c
 # SQLite keeps whatever was put into a column; as bytes it can be read and compared.
-_HASHES = as_type(ledger_tiles.c.hashes, LargeBinary)
+HASHES = as_type(ledger_tiles.c.hashes, LargeBinary)
 
 
 @asynccontextmanager
@@ -42,52 +39,16 @@ async def snapshot(database: Database) -> AsyncIterator[AsyncConnection]:
         yield db
 
 
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """How far the log goes by each of its witnesses.
-
-    `size` is the number of leaves in the tree; `next` what the next event would get; `beyond` and `below` are the
-    numbers of events that the tree has no place for, and how many; `inner` is the number of leaves that each level of
-    inner hashes speaks of; `late` is the smallest checkpoint of more events than there are, with the number of such;
-    `segments` are what clean-ups removed.
-    """
-
-    size: int
-    next: int | None
-    beyond: tuple[int, int] | None
-    below: tuple[int, int] | None
-    inner: Mapping[int, int]
-    late: tuple[int, int] | None
-    unnumbered: int
-    segments: Sequence[tuple[int, int]]
+def integers(db: AsyncConnection, *columns: ColumnElement[int]) -> list[ColumnElement[bool]]:
+    """What keeps a query to rows whose numbers are numbers: SQLite keeps whatever somebody put there."""
+    return [func.typeof(each) == "integer" for each in columns] if db.dialect.name == "sqlite" else []
 
 
-async def load_extent(db: AsyncConnection) -> Extent:
-    """The log's extent now."""
-    counts = {}
-    query = select(ledger_tiles.c.level, func.max(ledger_tiles.c.number)).group_by(ledger_tiles.c.level)
-    for level, number in (await db.execute(query)).all():
-        last = select(_HASHES).where(ledger_tiles.c.level == level, ledger_tiles.c.number == number)
-        counts[level] = number * WIDTH + len((await db.execute(last)).scalar_one()) // HASH_BYTES
-    size = counts.pop(0, 0)
-    unnumbered = select(func.count()).select_from(_EVENTS).where(_event.seq.is_(None))
-    return Extent(
-        size,
-        await next_number(db, LEDGER),
-        await _outliers(db, _event.seq, _event.seq >= size),
-        await _outliers(db, _event.seq, _event.seq < 0),
-        {level: count << HEIGHT * level for level, count in counts.items()},
-        await _outliers(db, _CHECKPOINTS.c.size, _CHECKPOINTS.c.size > size),
-        (await db.execute(unnumbered)).scalar_one(),
-        await _load_segments(db, 0, size),
-    )
-
-
-async def _outliers(
-    db: AsyncConnection, number: ColumnElement[object], where: ColumnElement[bool]
-) -> tuple[int, int] | None:
-    first, count = (await db.execute(select(func.min(number), func.count(number)).where(where))).one()
-    return (cast(int, first), count) if count else None
+def as_stored(db: AsyncConnection, stored: ColumnElement[object]) -> ColumnElement[object]:
+    """The column; on SQLite, the bytes of a text, which need not be one."""
+    if db.dialect.name != "sqlite":
+        return stored
+    return case((func.typeof(stored) == "text", as_type(stored, LargeBinary)), else_=stored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +92,7 @@ async def load_batch(db: AsyncConnection, begin: int, end: int) -> Batch:
         end,
         rows,
         await _load_hashes(db, begin, end),
-        await _load_segments(db, begin, end),
+        await load_segments(db, begin, end),
         await load_keys(db, rows),
         await _load_checkpoints(db, begin, end),
     )
@@ -169,8 +130,7 @@ async def load_rows(
         if "decode" not in str(failure.orig):
             raise
         # A changed byte of a text on SQLite: what the driver does not read as text it reads as bytes.
-        columns = [as_type(each, LargeBinary) if each.name in (*_TEXTS, "body") else each for each in _event]
-        found = (await db.execute(query.with_only_columns(*columns))).all()
+        found = (await db.execute(query.with_only_columns(*(as_stored(db, each) for each in _event)))).all()
         return [_decoded(row) for row in found]
     return [_row(list(row)) for row in found]
 
@@ -202,26 +162,29 @@ async def load_keys(db: AsyncConnection, rows: Sequence[StoredRow]) -> dict[byte
 
 
 async def _load_hashes(db: AsyncConnection, begin: int, end: int) -> dict[tuple[int, int], Sequence[bytes]]:
-    places = [(level, begin >> HEIGHT * (level + 1), (end - 1) >> HEIGHT * (level + 1)) for level in (0, *_LEVELS)]
+    places = [(level, begin >> HEIGHT * (level + 1), (end - 1) >> HEIGHT * (level + 1)) for level in LEVELS]
     tiles = ledger_tiles.c
     wanted = or_(
         *(and_(tiles.level == level, tiles.number >= first, tiles.number <= last) for level, first, last in places)
     )
-    found = (await db.execute(select(tiles.level, tiles.number, _HASHES).where(wanted))).all()
+    found = (await db.execute(select(tiles.level, tiles.number, HASHES).where(wanted))).all()
     return {(level, number): split_hashes(bytes(hashes)) for level, number, hashes in found}
 
 
-async def _load_segments(db: AsyncConnection, begin: int, end: int) -> list[tuple[int, int]]:
-    query = select(segments.c.first, segments.c.last).where(segments.c.last >= begin, segments.c.first < end)
-    return [(first, last) for first, last in (await db.execute(query)).all()]
+async def load_segments(
+    db: AsyncConnection, begin: int, end: int, *, limit: int = 2 * BATCH // WIDTH
+) -> list[tuple[int, int]]:
+    """What clean-ups are said to have removed between two numbers, in order; at most `limit` of them."""
+    c = segments.c
+    query = select(c.first, c.last).where(c.last >= begin, c.first < end, *integers(db, c.first, c.last))
+    return [(first, last) for first, last in (await db.execute(query.order_by(c.first).limit(limit))).all()]
 
 
 async def _load_checkpoints(db: AsyncConnection, begin: int, end: int) -> list[tuple[int, bytes, int, str]]:
-    size, root, at, note = _CHECKPOINTS.c
-    text_or_bytes = as_type(note, LargeBinary) if db.dialect.name == "sqlite" else note
-    query = select(size, as_type(root, LargeBinary), at, text_or_bytes).where(size <= end).order_by(size)
-    if begin:
-        query = query.where(size > begin)
+    size, root, at, note = CHECKPOINTS.c
+    columns = size, as_type(root, LargeBinary), as_stored(db, at), as_stored(db, note)
+    query = select(*columns).where(size <= end, *integers(db, size)).order_by(size)
+    query = query.where(size > begin if begin else size >= 0)
     return [(each[0], bytes(each[1]), each[2], _text(each[3])) for each in (await db.execute(query)).all()]
 
 

@@ -10,7 +10,10 @@ from typing import NamedTuple
 import msgspec
 
 VERSION = 1
-_INDEXES = ("person_index", "address_index", "network_index")
+PERSON_INDEX = "person_index"
+_INDEXES = (PERSON_INDEX, "address_index", "network_index")
+# Nested too deep to be read counts as not readable.
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class StoredRow(NamedTuple):
@@ -85,7 +88,7 @@ def parse_body(body: bytes) -> Body | None:
     """The event in these bytes, or None where they are none of a version that this program knows."""
     try:
         parsed = _BODY.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         return None
     return parsed if parsed.v == VERSION else None
 
@@ -134,7 +137,7 @@ def parse_opened(plain: bytes) -> Opened | None:
     """The salt and the personal fields of an unsealed part, each as it is written; None where it is none."""
     try:
         return _OPENED.decode(plain)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         return None
 
 
@@ -174,5 +177,5 @@ def _salt_of(opened: Opened) -> bytes | None:
         return None
     try:
         return bytes.fromhex(_SALT.decode(written))
-    except (msgspec.DecodeError, ValueError):
+    except (ValueError, RecursionError):
         return None

@@ -2,14 +2,17 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from audit.catalogue import AUDIT_PRUNED, PERSON_ERASED
-from audit.record import NOBODY, Origin
+from audit.ledger.merkle import leaf_hash
+from audit.record import NOBODY, Origin, sealed_aad
 from audit.verification.row_checks import (
+    PERSON_INDEX,
     Body,
     StoredRow,
     differing_columns,
@@ -25,6 +28,9 @@ from base.sealing import SealBroken, Sealer, unseal_under
 _KEPT_KEYS = 4096
 _OWN = Origin().source
 
+# The sealed keys of subjects, None where one was destroyed.
+Keys = Mapping[bytes, bytes | None]
+
 
 class _Pruned(msgspec.Struct):
     first: int
@@ -36,17 +42,23 @@ _PRUNED = msgspec.json.Decoder(_Pruned)
 
 @dataclass
 class Told:
-    """What events themselves tell of destructions, and where the events of destroyed keys begin."""
+    """What events themselves tell of destructions, and where the events of destroyed keys begin.
 
-    pruned: set[tuple[int, int]] = field(default_factory=set)
+    `removed` is the number of the last event that a clean-up tells of, -1 where none does.
+    """
+
+    removed: int = -1
     erased: set[bytes] = field(default_factory=set)
     unreadable: dict[bytes, int | None] = field(default_factory=dict)
 
 
 class RowCheck:
-    """Checks events; keeps recent keys, bounded. `person_index` makes the index value of a person."""
+    """Checks events of a log of `size`, and keeps recent keys, bounded; `person_index` makes a person's index value."""
 
-    def __init__(self, sealer: Sealer, person_index: Callable[[bytes], bytes], findings: Findings) -> None:
+    def __init__(
+        self, sealer: Sealer, person_index: Callable[[bytes], bytes], findings: Findings, *, size: int
+    ) -> None:
+        self._size = size
         self._sealer = sealer
         self._person_index = person_index
         self._findings = findings
@@ -55,70 +67,79 @@ class RowCheck:
         self.told = Told()
         self.erased = 0
 
-    def check(self, row: StoredRow, keys: Mapping[bytes, bytes | None]) -> None:
-        """Compares columns, personal fields and index values with the body, whose hash is right or not yet made."""
+    def check(self, row: StoredRow, keys: Keys, leaf: bytes) -> None:
+        """Compares columns, personal fields and index values with the body, whose hash is `leaf`."""
         try:
-            self._check(row, keys)
+            words = self._check(row, keys, leaf)
         except (AttributeError, TypeError):
             # SQLite keeps a text in a column of bytes, if somebody puts it there.
-            self._tell(row, "a column holds a value of a kind that it never has")
+            words = "a column holds a value of a kind that it never has"
+        if words is not None:
+            self._tell(row, words)
 
-    def _check(self, row: StoredRow, keys: Mapping[bytes, bytes | None]) -> None:
+    def _check(self, row: StoredRow, keys: Keys, leaf: bytes) -> str | None:
         body = parse_body(row.body)
         if body is None:
-            self._tell(row, "its body is not one of a version that this program knows")
-            return
+            return "its body is not one of a version that this program knows"
         if wrong := differing_columns(row, body):
-            self._tell(row, f"{_listed(wrong)} in its columns and in its body differ")
-            return
-        self._note(body)
-        self._check_personal(row, body, keys)
-
-    def listen(self, rows: Sequence[StoredRow]) -> None:
-        """Hears only what events tell of destructions."""
-        for row in rows:
-            if (body := parse_body(row.body)) is not None:
-                self._note(body)
-
-    def _check_personal(self, row: StoredRow, body: Body, keys: Mapping[bytes, bytes | None]) -> None:
+            return f"{_listed(wrong)} in its columns and in its body differ"
+        is_about_nobody = PERSON_INDEX not in body.hidden
+        # Whoever is erased must not become the place where others' personal fields are lost.
+        if is_about_nobody and row.sealed_for != NOBODY:
+            return "it is about nobody, but its personal fields are said to be a person's"
+        if not is_about_nobody and row.sealed_for == NOBODY:
+            return "it is about a person, but its personal fields are said to be nobody's"
         if row.sealed_for not in keys:
-            self._tell(row, "there is no key for its personal fields, and no trace that one was destroyed")
-            return
+            return "there is no key for its personal fields, and no trace that one was destroyed"
         sealed_key = keys[row.sealed_for]
-        indexes = (row.person_index, row.address_index, row.network_index)
         if sealed_key is None:
-            self._check_erased(row, body, indexes)
-            return
+            return self._check_erased(row, body)
+        words = self._check_opened(row, body, sealed_key, leaf)
+        if words is None and is_about_nobody:
+            self._note(row, body)
+        return words
+
+    def listen(self, rows: Sequence[StoredRow], keys: Keys, *, size: int) -> None:
+        """Hears only what events tell of destructions, where they hold together; the log has grown to `size`."""
+        self._size = size
+        for row in rows:
+            body, key = parse_body(row.body), keys.get(NOBODY)
+            if body is None or key is None or row.sealed_for != NOBODY:
+                continue
+            with suppress(AttributeError, TypeError):
+                if not differing_columns(row, body) and not self._check_opened(row, body, key, leaf_hash(row.body)):
+                    self._note(row, body)
+
+    def _check_opened(self, row: StoredRow, body: Body, sealed_key: bytes, leaf: bytes) -> str | None:
         known = self._key_of(row.sealed_for, sealed_key)
         if known is None:
-            self._tell(row, "the key of its personal fields does not open under the master key")
-            return
+            return "the key of its personal fields does not open under the master key"
         key, person_index = known
         try:
-            opened = parse_opened(unseal_under(key, row.sealed, row.id))
+            opened = parse_opened(unseal_under(key, row.sealed, sealed_aad(row.id, leaf)))
         except SealBroken:
-            self._tell(row, "its personal fields do not open, though their key exists")
-            return
+            return "its personal fields do not open, though their key exists"
+        indexes = (row.person_index, row.address_index, row.network_index)
         wrong = ["salt"] if opened is None else differing_hidden(body, opened, indexes)
         if wrong:
-            self._tell(row, f"{_listed(wrong)} and the digests in its body differ")
-        elif row.person_index not in (None, person_index):
-            self._tell(row, "its personal fields lie under the key of another person")
+            return f"{_listed(wrong)} and the digests in its body differ"
+        if row.person_index not in (None, person_index):
+            return "its personal fields lie under the key of another person"
+        return None
 
-    def _check_erased(self, row: StoredRow, body: Body, indexes: Sequence[bytes | None]) -> None:
+    def _check_erased(self, row: StoredRow, body: Body) -> str | None:
         self.erased += 1
         if row.sealed_for == NOBODY:
-            self._tell(row, "the key of events about nobody is gone, which no erasure destroys")
-            return
-        # Whoever is erased must not become the place where others' personal fields are lost.
+            return "the key of events about nobody is gone, which no erasure destroys"
         about = parse_id(PERSON, body.subject or "")
         if about is not None and about != row.sealed_for:
-            self._tell(row, "its personal fields are said to be those of an erased person, but it is about another")
-            return
+            return "its personal fields are said to be those of an erased person, but it is about another"
         self.told.unreadable.setdefault(row.sealed_for, row.seq)
         # Index values go in short steps after the key: what an erasure has still to reach is found by the person's.
+        indexes = (row.person_index, row.address_index, row.network_index)
         if any(indexes) and row.person_index != self._person_index(row.sealed_for):
-            self._tell(row, "its person was erased, and an index value was put there since")
+            return "its person was erased, and an index value was put there since"
+        return None
 
     def _key_of(self, subject: bytes, sealed: bytes) -> tuple[AESGCM, bytes] | None:
         """The key of a subject's personal fields, with the index value by which their events are found."""
@@ -134,16 +155,19 @@ class RowCheck:
             self._opened_keys.popitem(last=False)
         return made
 
-    def _note(self, body: Body) -> None:
+    def _note(self, row: StoredRow, body: Body) -> None:
+        """Takes what an event tells; only whoever holds the key of events about nobody could write it so."""
         # Other services may send events, but not these.
         if body.source != _OWN:
             return
         if body.name == AUDIT_PRUNED.name:
             try:
                 told = _PRUNED.decode(body.data)
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, RecursionError):
                 return
-            self.told.pruned.add((told.first, told.last))
+            # A clean-up has never removed what is younger than the event that tells of it.
+            if 0 <= told.first <= told.last and told.last < (self._size if row.seq is None else row.seq):
+                self.told.removed = max(self.told.removed, told.last)
         elif body.name == PERSON_ERASED.name and body.subject is not None:
             subject = parse_id(PERSON, body.subject)
             if subject is not None:

@@ -18,19 +18,20 @@ from audit.verification.held import Held, files_of, read_held
 from audit.verification.reading import (
     BATCH,
     Batch,
-    Extent,
     load_batch,
-    load_extent,
     load_keys,
     load_late_witnesses,
+    load_segments,
     load_unnumbered,
     snapshot,
 )
+from audit.verification.removed import check_removed
 from audit.verification.roots import RootCheck, StoredNote
 from audit.verification.row_checks import StoredRow
 from audit.verification.rows import RowCheck
 from audit.verification.tree import InnerCheck, TreeCheck
 from audit.verification.values import Findings, LogVerdict, Progress
+from audit.verification.witnesses import Extent, load_extent, load_next
 from base.database import Database
 from base.ids import PERSON, show_id
 
@@ -47,12 +48,12 @@ async def verify_log(
     """
     settings = audit.settings
     # Before the log is looked at: whatever is signed later must not seem to be of events that were cut off.
-    files = [*files_of(settings.checkpoint_file, settings.checkpoint_dir), *checkpoints]
-    held, findings = read_held(files, vkey=audit.key.vkey, origin=audit.key.name)
+    kept = files_of(settings.checkpoint_file, settings.checkpoint_dir)
+    held, findings = read_held(checkpoints, vkey=audit.key.vkey, origin=audit.key.name, kept=kept)
     async with snapshot(audit.database) as db:
         extent = await load_extent(db)
     check_extent(extent, held, findings)
-    work = _Work(audit, held, findings)
+    work = _Work(audit, held, findings, extent.size)
     async with aclosing(_batches(audit.database, extent.size)) as batches:
         async for batch in batches:
             # In a thread: a server that verifies goes on answering.
@@ -88,14 +89,17 @@ async def _batches(database: Database, size: int) -> AsyncGenerator[Batch]:
 class _Work:
     """One verification under way."""
 
-    def __init__(self, audit: AuditServices, held: Held, findings: Findings) -> None:
+    def __init__(self, audit: AuditServices, held: Held, findings: Findings, size: int) -> None:
         self._audit = audit
         self._findings = findings
         self._tree = TreeCheck()
         self._inner = InnerCheck(findings)
-        self._rows = RowCheck(audit.sealer, lambda person: audit.emitter.index("person", person.hex()), findings)
+        self._rows = RowCheck(
+            audit.sealer, lambda person: audit.emitter.index("person", person.hex()), findings, size=size
+        )
         self.roots = RootCheck(held, findings, vkey=audit.key.vkey, origin=audit.key.name)
         self._present = self._pruned = 0
+        self._last_gone = -1
 
     def take(self, batch: Batch) -> None:
         """Checks the next events."""
@@ -133,13 +137,14 @@ class _Work:
         if row is None:
             if batch.is_pruned(number):
                 self._pruned += 1
+                self._last_gone = number
             else:
                 self._findings.add(f"event {number} is missing: its row is gone, and no clean-up removed it", number)
             return None
         self._present += 1
         computed = leaf_hash(row.body)
         if computed == kept:
-            self._rows.check(row, batch.keys)
+            self._rows.check(row, batch.keys, computed)
         elif kept is not None:
             other = batch.find_leaf(computed)
             why = "one of the two was changed" if other is None else f"it is the body of event {other}"
@@ -161,7 +166,7 @@ class _Work:
                 rows = await load_unnumbered(db, after)
                 keys = await load_keys(db, rows)
             for row in rows:
-                self._rows.check(row, keys)
+                self._rows.check(row, keys, leaf_hash(row.body))
             if len(rows) < BATCH:
                 return
             after = (rows[-1].at, rows[-1].id)
@@ -170,17 +175,13 @@ class _Work:
         """Whatever was removed or made unreadable must be told of by an event, or by the journal of erasures."""
         async with snapshot(self._audit.database) as db:
             late = await load_late_witnesses(db, extent.size)
-            self._rows.listen(late)
+            keys = await load_keys(db, late)
+            following = await load_next(db)
+            size = following if isinstance(following, int) else extent.size
+            removed = await load_segments(db, 0, size, limit=size // WIDTH + 1)
+        self._rows.listen(late, keys, size=size)
         told = self._rows.told
-        # Clean-ups go from the oldest on: who removed this one's own event is told of by a later one.
-        newest = max((last for _, last in told.pruned), default=-1)
-        for first, last in extent.segments:
-            if (first, last) not in told.pruned and last >= newest:
-                self._findings.add(
-                    f"events {first} to {last}: a clean-up is said to have removed them, but no event tells of it",
-                    first,
-                    last,
-                )
+        check_removed(removed, told=told.removed, gone=self._last_gone, findings=self._findings)
         untold = told.unreadable.keys() - told.erased
         if untold:
             untold -= {each.subject_id for each in read_journal(self._audit.settings.erasure_journal).erasures}

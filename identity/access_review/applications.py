@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from audit.reports.tally import is_own
 from audit.tables import events
 from identity.access_review.people import is_live_grant
 from identity.access_review.review_values import ClientAccess
@@ -39,9 +40,12 @@ async def load_clients_access(db: AsyncConnection, now: datetime) -> list[Client
 
 
 async def _last_used(db: AsyncConnection, client_id: str) -> datetime | None:
-    """The last event that names the application and was its own doing; by the index over application and time."""
+    """The last event of ours that names the application and was its own doing; by the index over application and time.
+
+    What other services tell of it is no use: they could keep a forgotten application out of the review.
+    """
     did = or_(events.c.family.in_(("token", "login", "session")), events.c.actor == client_id)
-    query = select(events.c.at).where(events.c.client_id == client_id, did, events.c.outcome == "success")
+    query = select(events.c.at).where(events.c.client_id == client_id, did, events.c.outcome == "success", is_own())
     return (await db.execute(query.order_by(events.c.at.desc(), events.c.id.desc()).limit(1))).scalar_one_or_none()
 
 

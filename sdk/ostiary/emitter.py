@@ -100,11 +100,16 @@ class AuditEmitter(EventSink):
 
     def start(self) -> None:
         """Starts now rather than with the first event: what an earlier process left in the spool is sent."""
-        with self._starting:
+        # Whoever finds somebody at it goes on: a signal's handler would wait for the thread that it interrupts.
+        if not self._starting.acquire(blocking=False):
+            return
+        try:
             if not self._is_started and not self._is_closed:
-                self._is_started = True
-                self._parts.pipeline.start()
+                atexit.unregister(self.close)
                 atexit.register(self.close)
+                self._is_started = self._parts.pipeline.start()
+        finally:
+            self._starting.release()
 
     @property
     def stats(self) -> EmitterStats:
@@ -127,7 +132,7 @@ class AuditEmitter(EventSink):
         with self._starting:
             is_first, self._is_closed = not self._is_closed, True
         atexit.unregister(self.close)
-        if is_first and self._is_started:
+        if is_first:
             self._parts.pipeline.close(self._limits.close_s if timeout_s is None else timeout_s)
 
     async def aclose(self, timeout_s: float | None = None) -> None:
@@ -147,9 +152,9 @@ class AuditEmitter(EventSink):
         if self._is_closed:
             self._note_too_late()
             return
+        self._parts.pipeline.put(lane, payload)
         if not self._is_started:
             self.start()
-        self._parts.pipeline.put(lane, payload)
 
     def _note_too_late(self) -> None:
         if not self._too_late:

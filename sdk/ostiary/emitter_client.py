@@ -5,6 +5,9 @@ import re
 import ssl
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 import anyio
 import httpx2
@@ -14,6 +17,8 @@ from ostiary.emitter_rules import Outcome, Verdict, batch_key, judge
 
 EVENTS_PATH = "/api/v1/audit/events"
 MAX_ANSWER_BYTES = 1_048_576
+# Halfway between what the server finds too old (30 days) and now.
+_OLD = timedelta(days=15)
 
 _TOKEN = re.compile(r"[!-~]+")
 
@@ -77,9 +82,10 @@ class IntakeClient:
                 answer += chunk
                 if len(answer) > MAX_ANSWER_BYTES or time.monotonic() > ends_at:
                     raise TimeoutError("the answer is larger or slower than it may be")
-        return judge(
+        verdict = judge(
             response.status_code, bytes(answer), retry_after=response.headers.get("retry-after", ""), count=count
         )
+        return replace(verdict, server_at=server_time(response.headers.get("date", ""), now=datetime.now(UTC)))
 
     def _ask_token(self) -> str:
         try:
@@ -90,6 +96,18 @@ class IntakeClient:
         if not isinstance(token, str) or not _TOKEN.fullmatch(token):
             raise TokenUnavailable("the token function must return the access token as text")
         return token
+
+
+def server_time(date: str, *, now: datetime) -> datetime:
+    """What time the server has by its `Date` header; where that says nothing, a time that only old events are before.
+
+    So an event that it refuses for its `at` can be told to be too old or too far ahead, whose clock ever is wrong.
+    """
+    try:
+        found = parsedate_to_datetime(date)
+    except (ValueError, TypeError, OverflowError):
+        return now - _OLD
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
 async def _wait_for(given: Awaitable[str], timeout_s: float) -> str:

@@ -22,6 +22,9 @@ MAX_PERSONAL_KEYS = 8
 MAX_PERSONAL_BYTES = 2_048
 MAX_TEXT_CHARS = 1_000
 MAX_WHOLE_NUMBER = 2**53
+# What only the server itself can tell of, and whom only it can name as the one who acted.
+RESERVED_FAMILIES = ("admin.", "lockout.", "policy.", "recovery.")
+RESERVED_ACTORS = frozenset({"anonymous", "cli", "system"})
 RESERVED_DATA = frozenset({"message", "sender_id"})
 RESERVED_PERSONAL = frozenset({"salt", "address", "person_index", "address_index", "network_index"})
 
@@ -29,6 +32,8 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,30}\.[a-z][a-z0-9_]{0,31}")
 _KEY = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _VISIBLE = re.compile(r"[!-~]+")
 _SESSION = re.compile(r"ses_[0-9a-f]{32}")
+
+_PLAIN_TYPES = frozenset({str, int, float, bool, type(None)})
 
 _encoder = msgspec.json.Encoder()
 
@@ -62,7 +67,7 @@ def encode_event(event: AuditEvent, *, event_id: str, at: datetime) -> bytes:
             continue
         if not is_right(value):
             raise ValueError(f"{field} must be {expected}")
-        fields[field] = value
+        fields[field] = value if type(value) is str else _plain(value)
     if event.data:
         fields["data"] = _checked_data(event.data)
     if event.personal:
@@ -73,7 +78,10 @@ def encode_event(event: AuditEvent, *, event_id: str, at: datetime) -> bytes:
 def _checked_time(at: object) -> str:
     if not isinstance(at, datetime) or at.tzinfo is None:
         raise ValueError("at must be a datetime with a time zone")
-    return at.astimezone(UTC).isoformat()
+    try:
+        return at.astimezone(UTC).isoformat()
+    except OverflowError:
+        raise ValueError("at must be a time of the years 1 to 9999 in UTC") from None
 
 
 def _checked_data(data: Mapping[str, object]) -> dict[str, object]:
@@ -105,11 +113,32 @@ def _check_size(field: str, checked: Mapping[str, object], *, limit: int) -> Non
 def _checked_keys(field: str, given: object, *, most: int, reserved: frozenset[str]) -> dict[str, object]:
     if not isinstance(given, Mapping) or len(given) > most:
         raise ValueError(f"{field} must be a mapping of at most {most} keys")
-    for key in given:
+    checked: dict[str, object] = {}
+    for key, value in given.items():
         if not isinstance(key, str) or not _KEY.fullmatch(key) or key in reserved:
             words = f"keys must be lower_case words and none of {', '.join(sorted(reserved))}"
             raise ValueError(f"{field} has the key {str(key)[:64]!r}; {words}")
-    return dict(given)
+        checked[key if type(key) is str else _text(key)] = value if type(value) in _PLAIN_TYPES else _plain(value)
+    return checked
+
+
+def _plain(value: object) -> object:
+    """The value without what a subclass makes of it (a member of an enum, a number of numpy): JSON has plain ones."""
+    match value:
+        case None | bool():
+            return value
+        case str():
+            return _text(value)
+        case float():
+            return float.__float__(value)
+        case int():
+            return int.__int__(value)
+        case _:
+            return value
+
+
+def _text(value: str) -> str:
+    return str.__str__(value)
 
 
 def _is_plain(value: object) -> bool:
@@ -160,21 +189,26 @@ def _is_client_id(value: object) -> bool:
 
 
 def _is_name(value: object) -> bool:
-    return isinstance(value, str) and _NAME.fullmatch(value) is not None
+    return isinstance(value, str) and _NAME.fullmatch(value) is not None and not value.startswith(RESERVED_FAMILIES)
+
+
+def _is_actor(value: object) -> bool:
+    return _is_visible(value, 128) and value not in RESERVED_ACTORS
 
 
 def _is_session(value: object) -> bool:
     return isinstance(value, str) and _SESSION.fullmatch(value) is not None
 
 
+_FAMILIES = ", ".join(f"{each}*" for each in RESERVED_FAMILIES)
 _REQUIRED = frozenset({"name", "severity", "outcome"})
 _RULES: tuple[tuple[str, Callable[[object], bool], str], ...] = (
-    ("name", _is_name, "family.action in lower case, as in order.refunded"),
+    ("name", _is_name, f"family.action in lower case, as in order.refunded, and not of the server's own: {_FAMILIES}"),
     ("severity", SEVERITIES.__contains__, "LOW, MEDIUM or HIGH"),
     ("outcome", OUTCOMES.__contains__, "success, failure or denied"),
     ("message", _is_message, f"text of 1 to {MAX_MESSAGE_CHARS} characters"),
     ("sub", _is_subject, "1 to 128 visible ASCII characters"),
-    ("actor", _is_subject, "1 to 128 visible ASCII characters"),
+    ("actor", _is_actor, f"1 to 128 visible ASCII characters, and not {', '.join(sorted(RESERVED_ACTORS))}"),
     ("client_id", _is_client_id, "1 to 64 visible ASCII characters"),
     ("session", _is_session, "the sid of an access token: ses_ and 32 hexadecimal digits"),
     ("address", _is_address, "an IPv4 or IPv6 address"),

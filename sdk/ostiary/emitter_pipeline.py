@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from threading import Event, Thread
 
+from ostiary.emitter_bell import Bell
 from ostiary.emitter_buffer import EventBuffer
 from ostiary.emitter_sender import Sender
 from ostiary.spool import Spool
@@ -32,37 +33,61 @@ class Pipeline:
 
     def __init__(self, buffer: EventBuffer, spool: Spool, sender: Sender, *, delay_s: float) -> None:
         self._buffer, self._spool, self._sender, self._delay_s = buffer, spool, sender, delay_s
-        self._to_write, self._to_send, self._closing = Event(), Event(), Event()
-        self._writer = Thread(target=self._run, args=(self._write,), name="ostiary-audit-writer", daemon=True)
-        self._sending = Thread(target=self._run, args=(self._send,), name="ostiary-audit-sender", daemon=True)
+        self._to_write, self._to_send, self._closing = Bell(), Event(), Event()
+        self._writer: Thread | None = None
+        self._sending: Thread | None = None
+        self._has_warned = False
 
-    def start(self) -> None:
-        """Starts the threads; they are daemons, and `close` is what waits for them."""
-        self._writer.start()
-        self._sending.start()
+    def start(self) -> bool:
+        """Starts the threads that do not run yet; they are daemons, and `close` is what waits for them.
+
+        False, logged once, where the system has no thread to give; events then gather until another call.
+        """
+        try:
+            self._writer = self._writer or self._begin(self._write, "writer")
+            self._sending = self._sending or self._begin(self._send, "sender")
+        except (RuntimeError, MemoryError) as error:
+            if not self._has_warned:
+                self._has_warned = True
+                words = "the audit emitter gets no thread and tries again with the next event: %s"
+                logger.error(words, error)  # noqa: TRY400 - where it came from is no riddle
+            return False
+        return True
 
     def put(self, lane: Lane, payload: bytes) -> None:
         """Takes one event; returns at once."""
         self._buffer.put(lane, payload)
-        if not self._to_write.is_set():
-            self._to_write.set()
+        self._to_write.ring()
 
     def close(self, timeout_s: float) -> None:
-        """Writes and sends what it can within the time; the rest waits in the spool for the next process."""
+        """Writes and sends what it can within the time; the rest waits in the spool for the next process.
+
+        A pipeline that never started and holds nothing leaves no trace.
+        """
         ends_at = time.monotonic() + timeout_s
+        if self._writer is None:
+            if not self._buffer:
+                return
+            # There was no thread to be had: what waits is at least written.
+            self._spool.open()
         self._closing.set()
-        self._to_write.set()
+        self._to_write.ring()
         self._to_send.set()
-        self._sending.join(max(ends_at - time.monotonic(), 0))
-        if self._sending.is_alive():
-            # They may still hold a segment: the folder stays locked, and theirs, until the process ends.
-            logger.warning("audit events are still under way; those that do not arrive wait in the spool")
-            return
+        for thread in (self._sending, self._writer):
+            if thread is not None and not _has_ended(thread, by=ends_at):
+                # They may still hold a segment: the folder stays locked, and theirs, until the process ends.
+                logger.warning("audit events are still under way; those that do not arrive wait in the spool")
+                return
         # Another thread may have emitted while this one closed.
         self._write_taken()
         lost = self._spool.close()
         if lost:
             logger.error("%d audit events were in memory alone and are lost", lost)
+
+    def _begin(self, work: Callable[[], None], name: str) -> Thread:
+        thread = Thread(target=self._run, args=(work,), name=f"ostiary-audit-{name}", daemon=True)
+        thread.start()
+        return thread
 
     def _run(self, work: Callable[[], None]) -> None:
         while True:
@@ -75,7 +100,7 @@ class Pipeline:
                 if self._closing.is_set():
                     return
                 # What woke it may have been spent on the error.
-                self._to_write.set()
+                self._to_write.ring()
                 self._to_send.set()
 
     def _write(self) -> None:
@@ -86,7 +111,7 @@ class Pipeline:
             self._to_send.set()
             self._to_write.wait(OPEN_EVERY_S)
             is_closing = self._closing.wait(GATHER_S)
-            self._to_write.clear()
+            self._to_write.forget()
             self._write_taken()
             if time.monotonic() - opened_at > OPEN_EVERY_S:
                 self._spool.open()
@@ -107,7 +132,7 @@ class Pipeline:
             is_last = self._closing.is_set()
             if is_last:
                 # The writer ends when the last event is in the spool; then everything there is gets one more attempt.
-                self._writer.join()
+                self._join_writer()
             pause = self._send_what_waits()
             if is_last:
                 self._sender.close()
@@ -115,6 +140,11 @@ class Pipeline:
             if pause is not None:
                 self._closing.wait(pause)
                 self._to_send.set()
+
+    def _join_writer(self) -> None:
+        # It was started before the sender.
+        if self._writer is not None:
+            self._writer.join()
 
     def _send_what_waits(self) -> float | None:
         """Until nothing waits (None), or until the server does not take it: seconds to leave it alone."""
@@ -124,3 +154,8 @@ class Pipeline:
                 self._closing.wait(self._delay_s)
             pause = self._sender.step()
         return pause
+
+
+def _has_ended(thread: Thread, *, by: float) -> bool:
+    thread.join(max(by - time.monotonic(), 0))
+    return not thread.is_alive()

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum, auto
 
 import msgspec
@@ -18,7 +19,7 @@ LONGEST_RETRY_AFTER_S = 3_600.0
 
 
 class Outcome(Enum):
-    """What became of a batch."""
+    """What became of a batch. NO_BATCH: the fault is in the body; NOT_LIKE_THIS: in whatever is around it."""
 
     STORED = auto()
     TOO_LARGE = auto()
@@ -26,30 +27,44 @@ class Outcome(Enum):
     TOKEN_REFUSED = auto()
     NOT_NOW = auto()
     NOT_LIKE_THIS = auto()
+    NO_BATCH = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One event that the server will never take: its place in the batch, and the words."""
+    """One event that the server does not take: its place in the batch, the field that is wrong, and the words."""
 
     index: int
+    field: str
     words: str
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """An answer, understood. `reason` is for logs; `retry_after_s` is the server's wish, None where it has none."""
+    """An answer, understood. `reason` is for logs; `retry_after_s` is the server's wish, None where it has none.
+
+    `server_at` is what time the server has, as well as that can be known.
+    """
 
     outcome: Outcome
     reason: str = ""
     retry_after_s: float | None = None
     refusals: tuple[Refusal, ...] = ()
+    server_at: datetime | None = None
 
 
 class _Fault(msgspec.Struct):
     index: int | None = None
     field: str = ""
     expected: str = ""
+
+
+class _Receipt(msgspec.Struct):
+    received: int
+
+
+class _Timed(msgspec.Struct):
+    at: datetime
 
 
 class _Problem(msgspec.Struct):
@@ -71,8 +86,13 @@ def judge(status: int, body: bytes, *, retry_after: str, count: int) -> Verdict:
     """What an answer to a batch of `count` events says. `retry_after` is the header's text, or empty."""
     wait_s = _parse_retry_after(retry_after)
     match status:
-        case 200 | 201 | 202 | 204:
+        case 200 if _find_receipt(body) == count:
             return Verdict(Outcome.STORED)
+        case _ if 200 <= status < 300:
+            # Somebody else who says yes to everything, as the sign-in page of a network does.
+            return Verdict(Outcome.NOT_NOW, f"the server answered {status}, but not that it has the batch", wait_s)
+        case 400:
+            return Verdict(Outcome.NO_BATCH, f"the server answered 400{_detail(body)}", wait_s)
         case 401:
             return Verdict(Outcome.TOKEN_REFUSED, "the server refused the token (401)", wait_s)
         case 413:
@@ -87,6 +107,14 @@ def judge(status: int, body: bytes, *, retry_after: str, count: int) -> Verdict:
             return Verdict(Outcome.NOT_LIKE_THIS, f"the server answered {status}{_detail(body)}", wait_s)
 
 
+def is_ahead(payload: bytes, *, of: datetime | None) -> bool:
+    """True for an event that the server will take when it is later; False for what no time mends."""
+    try:
+        return of is not None and msgspec.json.decode(payload, type=_Timed).at > of
+    except (ValueError, TypeError):
+        return False
+
+
 def pause_s(failures: int, *, chance: float) -> float:
     """Seconds until the next attempt after `failures` in a row: doubling, a minute at most, a random half of it less.
 
@@ -99,13 +127,20 @@ def pause_s(failures: int, *, chance: float) -> float:
 def _judge_errors(body: bytes, *, count: int) -> Verdict:
     problem = _find_problem(body)
     refusals = {
-        fault.index: Refusal(fault.index, f"{fault.field[:64]} must be {fault.expected[:200]}")
+        fault.index: Refusal(fault.index, fault.field, f"{fault.field[:64]} must be {fault.expected[:200]}")
         for fault in problem.errors
         if fault.index is not None and 0 <= fault.index < count
     }
     if refusals:
         return Verdict(Outcome.SOME_REFUSED, "the server refused events", refusals=tuple(refusals.values()))
-    return Verdict(Outcome.NOT_LIKE_THIS, f"the server answered 422{_detail(body)}")
+    return Verdict(Outcome.NO_BATCH, f"the server answered 422{_detail(body)}")
+
+
+def _find_receipt(body: bytes) -> int | None:
+    try:
+        return msgspec.json.decode(body, type=_Receipt).received
+    except (ValueError, RecursionError):
+        return None
 
 
 def _find_problem(body: bytes) -> _Problem:

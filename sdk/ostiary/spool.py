@@ -45,6 +45,7 @@ class Spool:
         self._lanes: dict[Lane, deque[Segment]] = {lane: deque() for lane in Lane}
         self._open: dict[Lane, Segment] = {}
         self._busy: Segment | None = None
+        self._aside: list[Segment] = []
         self._folder: ProcessFolder | None = None
         self._numbers = count()
         self._is_failing = False
@@ -65,7 +66,7 @@ class Spool:
     def has_full_segment(self) -> bool:
         """True when something waits that will not grow any more."""
         with self._lock:
-            return any(segment is not self._open.get(segment.lane) for segment in self._segments())
+            return any(segment is not self._open.get(segment.lane) for segment in self._ready())
 
     def open(self) -> None:
         """Makes this process's folder, once, and takes over what processes left that have died since.
@@ -94,9 +95,9 @@ class Spool:
                 self._append_part(lane, part)
 
     def take(self) -> Segment | None:
-        """The segment to send next, sealed and still here until `settle`; None where nothing waits."""
+        """The segment to send next, sealed and still here until `settle`; None where nothing waits, or only aside."""
         with self._lock:
-            self._busy = next((segment for segment in self._segments() if segment.count), None)
+            self._busy = next((segment for segment in self._ready() if segment.count), None)
             if self._busy is not None:
                 self._seal(self._busy)
             return self._busy
@@ -106,6 +107,26 @@ class Spool:
         with self._lock:
             self._busy = None
             self._remove(segment)
+
+    def set_aside(self, segment: Segment, payloads: Sequence[bytes]) -> Segment:
+        """Of the segment under way these events are left and let others pass; the segment that they are now in.
+
+        They count and make room as before, and wait for `take_again`.
+        """
+        with self._lock:
+            self._busy = None
+            left = segment if len(payloads) == segment.count else self._rewrite(segment, payloads)
+            self._aside.append(left)
+            return left
+
+    def take_again(self, segment: Segment) -> bool:
+        """The segment is under way again, until `settle`; False where it had to make room meanwhile."""
+        with self._lock:
+            if segment not in self._aside:
+                return False
+            self._aside.remove(segment)
+            self._busy = segment
+            return True
 
     def close(self) -> int:
         """Gives the folder up; how many events were in memory alone and are lost with it."""
@@ -128,6 +149,28 @@ class Spool:
 
     def _segments(self) -> Iterable[Segment]:
         return (segment for lane in Lane for segment in self._lanes[lane])
+
+    def _ready(self) -> Iterable[Segment]:
+        return (segment for segment in self._segments() if segment not in self._aside)
+
+    def _rewrite(self, segment: Segment, payloads: Sequence[bytes]) -> Segment:
+        """A new segment in the place of one of which only these events are left."""
+        left: Segment = HeldSegment(segment.lane)
+        try:
+            if isinstance(segment, FileSegment):
+                name = segment_name(segment.lane, next(self._numbers))
+                left = FileSegment.create(segment.path.with_name(name), segment.lane)
+            left.append(payloads)
+            left.seal()
+        except OSError as error:
+            # All of it is sent again then; the server knows by the ids what it has.
+            self._note_failure(error)
+            self._remove(left)
+            return segment
+        lane = self._lanes[segment.lane]
+        lane[lane.index(segment)] = left
+        self._remove(segment)
+        return left
 
     def _parts(self, lane: Lane, payloads: Sequence[bytes]) -> Iterable[Sequence[bytes]]:
         """The events in pieces that each fit into the lane's segment of that moment."""
@@ -237,8 +280,9 @@ class Spool:
 
     def _remove(self, segment: Segment) -> None:
         self._seal(segment)
-        if segment in self._lanes[segment.lane]:
-            self._lanes[segment.lane].remove(segment)
+        for known in (self._lanes[segment.lane], self._aside):
+            if segment in known:
+                known.remove(segment)
         try:
             segment.delete()
         except OSError as error:

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 
 from identity.client_values import SERVER_SCOPES
 from identity.services import Services
-from server.api import audit_events, audit_export, audit_intake, audit_ledger
+from server.api import audit_events, audit_export, audit_intake, audit_ledger, reports
 from server.api.problems import Problem, answer_http_exception, answer_problem, answer_refused_parameters
 
 _QUIET: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
@@ -69,4 +69,5 @@ def routers(services: Services) -> list[APIRouter]:
         audit_intake.router(services),
         audit_export.router(services),
         audit_ledger.router(services),
+        reports.router(services),
     ]

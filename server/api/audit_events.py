@@ -16,7 +16,7 @@ from base.ids import EVENT, parse_id
 from identity.services import Services, origin_of
 from server.api.answers import json_response
 from server.api.audit_filters import EventParameters, parse_filter
-from server.api.bearer import Caller, bearer_with
+from server.api.bearer import Caller, bearer_with, check_scope
 from server.api.parameters import Parameters, only_once
 from server.api.people import PeopleBySub
 from server.api.problems import Problem, wrong_field
@@ -64,6 +64,9 @@ class Search:
         """A page of what the filters let through."""
         services, index = self._services, self._services.emitter.index
         filter_ = await parse_filter(asked, self._people)
+        if filter_.address is not None or filter_.network is not None:
+            # Whoever can ask for one address after the other learns them all.
+            await check_scope(services, request, caller, READ_PERSONAL, why=": address and network ask for it")
         after: Place | None = None
         if asked.after is None:
             await self._tell(request, caller, asked.told())

@@ -1,24 +1,29 @@
 """`GET /api/v1/audit/export`: the whole log as lines of JSON, oldest first, streamed with flat memory."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 from typing import Annotated
 
-import msgspec
 from fastapi import APIRouter, Depends, Query, Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Message, Receive, Scope, Send
 
 from audit.export import ExportRange, begin_export, export_events
+from base.lines import to_line
 from identity.services import Services, origin_of
 from server.api.audit_events import READ, READ_PERSONAL, security
-from server.api.bearer import Caller, bearer_with
+from server.api.bearer import Caller, bearer_with, load_caller
 from server.api.parameters import Parameters, only_once
 from server.api.problems import Problem
 
 MEDIA_TYPE = "application/x-ndjson"
 _AT_ONCE = 2
-# Lines that travel together; afterwards others get their turn.
+# Lines that travel together; afterwards others get their turn, and whoever reads must still be allowed to.
 _LINES = 100
+# Who takes nothing for so long makes room for somebody who does.
+_PATIENCE_S = 30.0
 
 
 def router(services: Services) -> APIRouter:
@@ -33,6 +38,29 @@ def router(services: Services) -> APIRouter:
     return made
 
 
+class _Stream(StreamingResponse):
+    """An answer whose reader must keep reading; however it ends, `ended` is called."""
+
+    def __init__(self, lines: AsyncIterator[bytes], count: int, ended: Callable[[], None]) -> None:
+        super().__init__(lines, 200, {"X-Total-Count": str(count)}, MEDIA_TYPE)
+        self._ended = ended
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers."""
+
+        async def send_in_time(message: Message) -> None:
+            try:
+                async with asyncio.timeout(_PATIENCE_S):
+                    await send(message)
+            except TimeoutError:
+                raise ClientDisconnect from None
+
+        try:
+            await super().__call__(scope, receive, send_in_time)
+        finally:
+            self._ended()
+
+
 class Exporting:
     """The endpoint."""
 
@@ -44,27 +72,44 @@ class Exporting:
         """The answer whose body is made while it is read."""
         if self._under_way >= _AT_ONCE:
             raise Problem(429, "too many exports at once: try again later", headers={"Retry-After": "30"})
-        services = self._services
-        async with services.database.transaction() as db:
-            range_ = await begin_export(
-                db, services.emitter, now=services.clock(), actor=caller.actor, origin=origin_of(request)
-            )
-        headers = {"X-Total-Count": str(range_.count)}
-        return StreamingResponse(self._lines(range_, READ_PERSONAL in caller.scopes), 200, headers, MEDIA_TYPE)
-
-    async def _lines(self, range_: ExportRange, opens: bool) -> AsyncIterator[bytes]:
+        # Before anything is waited for: others ask at the same time.
         self._under_way += 1
         try:
-            buffer, count = bytearray(), 0
-            async for event in export_events(self._services.database, self._services.sealer, range_):
-                if not opens:
-                    event.pop("personal")
-                buffer += msgspec.json.encode(event) + b"\n"
-                count += 1
-                if count % _LINES == 0:
-                    yield bytes(buffer)
-                    buffer.clear()
-                    await asyncio.sleep(0)
-            yield bytes(buffer)
-        finally:
-            self._under_way -= 1
+            services, now = self._services, self._services.clock()
+            async with services.database.transaction() as db:
+                origin = origin_of(request)
+                range_ = await begin_export(db, services.emitter, now=now, actor=caller.actor, origin=origin)
+        except BaseException:
+            self._end()
+            raise
+        return _Stream(self._lines(request, caller, range_, began_at=now), range_.count, self._end)
+
+    def _end(self) -> None:
+        self._under_way -= 1
+
+    async def _lines(
+        self, request: Request, caller: Caller, range_: ExportRange, *, began_at: datetime
+    ) -> AsyncIterator[bytes]:
+        opens, lines = READ_PERSONAL in caller.scopes, list[bytes]()
+        async for event in export_events(self._services.database, self._services.sealer, range_):
+            if not opens:
+                event.pop("personal")
+            lines.append(to_line(event) + b"\n")
+            if len(lines) == _LINES:
+                await self._check_still_allowed(request, opens=opens, began_at=began_at)
+                yield b"".join(lines)
+                lines.clear()
+                await asyncio.sleep(0)
+        yield b"".join(lines)
+
+    async def _check_still_allowed(self, request: Request, *, opens: bool, began_at: datetime) -> None:
+        """Breaks the answer off once the token is revoked, or its application lost what it needs.
+
+        A token that only expires meanwhile, as one does in a long export, was good when the export began.
+        """
+        try:
+            caller = await load_caller(self._services, request, READ, now=began_at)
+        except Problem:
+            raise ClientDisconnect from None
+        if opens and READ_PERSONAL not in caller.scopes:
+            raise ClientDisconnect

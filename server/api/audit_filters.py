@@ -17,6 +17,7 @@ FindPeople = Callable[[Collection[str]], Awaitable[Mapping[str, bytes]]]
 Risk = Annotated[int, Field(ge=0, le=100)]
 # Their values are personal, or may be; that a search asked for them is told, for what is not.
 _HIDDEN = frozenset({"address", "network", "text"})
+_BY = "; by `audit:read_personal`"
 
 
 class EventParameters(Paging):
@@ -26,8 +27,8 @@ class EventParameters(Paging):
     until: Annotated[Moment | None, Field(description="older than this")] = None
     person: Annotated[Visible | None, Field(description="`usr_…`, or the `sub` of an account")] = None
     client: Annotated[Visible | None, Field(description="`client_id` of the application that it concerns")] = None
-    address: Annotated[Visible | None, Field(description="an exact IPv4 or IPv6 address")] = None
-    network: Annotated[Visible | None, Field(description="a /24 of IPv4 or a /48 of IPv6")] = None
+    address: Annotated[Visible | None, Field(description=f"an exact IPv4 or IPv6 address{_BY}")] = None
+    network: Annotated[Visible | None, Field(description=f"a /24 of IPv4 or a /48 of IPv6{_BY}")] = None
     family: Annotated[str | None, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")] = None
     name: Annotated[str | None, Field(pattern=r"^[a-z][a-z0-9_]{0,31}\.[a-z][a-z0-9_]{0,31}$")] = None
     severity: Literal["LOW", "MEDIUM", "HIGH"] | None = None

@@ -1,7 +1,8 @@
 """`POST /api/v1/audit/events`: events of other services, a batch a request, all or nothing."""
 
 import hashlib
-import re
+from collections import Counter
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -17,14 +18,16 @@ from server.api.answers import json_response, read_json_body
 from server.api.audit_events import security
 from server.api.audit_intake_document import BATCH
 from server.api.bearer import Caller, bearer_with
+from server.api.idempotency import idempotency_key
 from server.api.parameters import Parameters, only_once
 from server.api.people import PeopleBySub
 from server.api.problems import Problem, wrong_field
 
 WRITE = "audit:write"
-# Each holds a megabyte and its turn at the database; who comes too many is asked to wait.
-_AT_ONCE = 24
-_KEY = re.compile(r"[\x21-\x7e]{1,128}")
+# Each holds a megabyte and its turn at the database; who comes too many is asked to wait. A sender that lets its bodies
+# trickle, or sends without end, takes its own places alone.
+_OF_ONE_SENDER = 24
+_AT_ONCE = 48
 
 
 def router(services: Services) -> APIRouter:
@@ -46,23 +49,36 @@ class Taking:
         self._services = services
         self._intake = Intake(services.database, services.emitter, PeopleBySub(services.database))
         self._own_names = frozenset(all_types())
-        self._under_way = 0
+        self._of_sender: Counter[str] = Counter()
+        self._storing = 0
 
     async def take(self, request: Request, caller: Caller) -> Response:
         """Stores a batch; every refusal of one leaves an event."""
-        if self._under_way >= _AT_ONCE:
-            raise Problem(429, "too many batches at once: wait, then send it again", headers={"Retry-After": "1"})
-        self._under_way += 1
+        sender = caller.client.client_id
+        if self._of_sender[sender] >= _OF_ONE_SENDER:
+            raise _too_many()
+        self._of_sender[sender] += 1
         try:
             taken = await self._take(request, caller)
         finally:
-            self._under_way -= 1
+            self._of_sender[sender] -= 1
+            # Without it every sender there ever was would stay in memory.
+            self._of_sender += Counter()
         answer = {"received": taken.received, "stored": taken.stored, "repeated": taken.received - taken.stored}
         return json_response(answer, {"Idempotency-Replayed": "true"} if taken.was_known else None)
 
     async def _take(self, request: Request, caller: Caller) -> Taken:
-        key, now = _idempotency_key(request), self._services.clock()
+        key, now = idempotency_key(request), self._services.clock()
         body = await read_json_body(request)
+        if self._storing >= _AT_ONCE:
+            raise _too_many()
+        self._storing += 1
+        try:
+            return await self._store(request, caller, body, key=key, now=now)
+        finally:
+            self._storing -= 1
+
+    async def _store(self, request: Request, caller: Caller, body: bytes, *, key: str | None, now: datetime) -> Taken:
         sender = Sender(
             client_id=caller.client.client_id,
             name=caller.client.name,
@@ -97,11 +113,5 @@ class Taking:
         await record_refusal(self._services, event)
 
 
-def _idempotency_key(request: Request) -> str | None:
-    given = [value for name, value in request.scope["headers"] if name == b"idempotency-key"]
-    if not given:
-        return None
-    text = str(given[0], "latin-1")
-    if len(given) > 1 or not _KEY.fullmatch(text):
-        raise wrong_field("Idempotency-Key", "one header of 1 to 128 visible ASCII characters")
-    return text
+def _too_many() -> Problem:
+    return Problem(429, "too many batches at once: wait, then send it again", headers={"Retry-After": "1"})

@@ -3,6 +3,7 @@
 import msgspec
 
 from audit.intake.schema import EXPECTED, MAX_EVENTS, SentEvent
+from server.api.idempotency import HEADER
 
 
 def _schema() -> dict[str, object]:
@@ -19,11 +20,4 @@ def _body() -> dict[str, object]:
     return {"required": True, "content": {"application/json": {"schema": batch}}}
 
 
-_KEY = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "required": False,
-    "schema": {"type": "string", "pattern": r"^[\x21-\x7e]{1,128}$"},
-    "description": "One a batch: sent again with the same body, it gets the same answer for two days.",
-}
-BATCH: dict[str, object] = {"requestBody": _body(), "parameters": [_KEY]}
+BATCH: dict[str, object] = {"requestBody": _body(), "parameters": [HEADER]}

@@ -7,6 +7,7 @@ person gave to an application is refused, whatever scopes it carries, or whoever
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from starlette.requests import Request
 
@@ -40,26 +41,36 @@ def bearer_with(services: Services, scope: str) -> Callable[[Request], Awaitable
     """What finds the caller of a request, or raises the Problem that says why there is none."""
 
     async def find_caller(request: Request) -> Caller:
-        authorization = header(request.scope, b"authorization") or ""
-        scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise _challenge(401, _NO_TOKEN)
-        live = await find_live_access_token(services, token, now=services.clock())
-        client = services.catalogue.find_client(live.text("client_id")) if live else None
-        if live is None or client is None or live.text("aud") != services.settings.issuer:
-            await _record(services, request, "not a living access token of the server's own API")
-            raise _challenge(401, _NOT_VALID, 'error="invalid_token"')
-        if live.grant is not None:
-            await _record(services, request, "a person's token", client)
-            raise _challenge(403, "the API takes tokens of services: client credentials", 'error="insufficient_scope"')
-        scopes = live.scopes & client.scopes
-        if scope not in scopes:
-            await _record(services, request, f"without the scope {scope}", client)
-            told = f'error="insufficient_scope", scope="{scope}"'
-            raise _challenge(403, f"the access token lacks the scope {scope}", told)
-        return Caller(client, scopes)
+        return await load_caller(services, request, scope, now=services.clock())
 
     return find_caller
+
+
+async def load_caller(services: Services, request: Request, scope: str, *, now: datetime) -> Caller:
+    """The caller of a request, who has this scope; raises Problem."""
+    authorization = header(request.scope, b"authorization") or ""
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise _challenge(401, _NO_TOKEN)
+    live = await find_live_access_token(services, token, now=now)
+    client = services.catalogue.find_client(live.text("client_id")) if live else None
+    if live is None or client is None or live.text("aud") != services.settings.issuer:
+        await _record(services, request, "not a living access token of the server's own API")
+        raise _challenge(401, _NOT_VALID, 'error="invalid_token"')
+    if live.grant is not None:
+        await _record(services, request, "a person's token", client)
+        raise _challenge(403, "the API takes tokens of services: client credentials", 'error="insufficient_scope"')
+    caller = Caller(client, live.scopes & client.scopes)
+    await check_scope(services, request, caller, scope)
+    return caller
+
+
+async def check_scope(services: Services, request: Request, caller: Caller, scope: str, *, why: str = "") -> None:
+    """Raises Problem where the caller lacks the scope; `why` says what asks for it."""
+    if scope not in caller.scopes:
+        await _record(services, request, f"without the scope {scope}", caller.client)
+        told = f'error="insufficient_scope", scope="{scope}"'
+        raise _challenge(403, f"the access token lacks the scope {scope}{why}", told)
 
 
 def _challenge(status: int, detail: str, told: str = "") -> Problem:

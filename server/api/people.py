@@ -1,10 +1,11 @@
-"""People by the `sub` that tokens name them with."""
+"""People by the `sub` that tokens name them with, or by their public ids."""
 
 from collections.abc import Collection, Mapping
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from base.database import Database
+from base.ids import PERSON, parse_id
 from identity.tables import people
 
 
@@ -15,9 +16,12 @@ class PeopleBySub:
         self._database = database
 
     async def __call__(self, subs: Collection[str]) -> Mapping[str, bytes]:
-        """The id of each person there is, by `sub`."""
+        """The id of each person there is, by `sub`, or by `usr_…`."""
         if not subs:
             return {}
-        query = select(people.c.sub, people.c.id).where(people.c.sub.in_(subs))
+        ids = {each: parsed for each in subs if (parsed := parse_id(PERSON, each)) is not None}
+        query = select(people.c.sub, people.c.id).where(or_(people.c.sub.in_(subs), people.c.id.in_(ids.values())))
         async with self._database.reading() as db:
-            return {sub: bytes(person_id) for sub, person_id in (await db.execute(query)).all()}
+            found = {sub: bytes(person_id) for sub, person_id in (await db.execute(query)).all()}
+        known = set(found.values())
+        return {shown: person_id for shown, person_id in ids.items() if person_id in known} | found

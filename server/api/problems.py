@@ -21,6 +21,7 @@ _TITLES = {
     415: "Not this kind of content",
     422: "The content is not right",
     429: "Too much at once",
+    503: "Not possible right now",
 }
 # The words of the library that checks parameters, cut down to what was expected.
 _SAID = re.compile(r"^(input|string|value) should (be )?(a valid )?", re.IGNORECASE)

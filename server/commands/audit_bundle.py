@@ -23,8 +23,15 @@ if TYPE_CHECKING:
     from audit.services import AuditServices
 
 
+def check_key(key: str | None) -> None:
+    """Raises UsageError for an empty one: a file that is missing must not mean the key that the bundle itself names."""
+    if key is not None and not key.strip():
+        raise click.UsageError("--key is empty; expected the log's key, as `audit checkpoint --key` printed it")
+
+
 def check_bundle(frame: Frame, bundle: Path, checkpoints: Sequence[Path], key: str | None) -> None:
     """Verifies a bundle, with neither settings nor database, and answers; exit code 1 where something is wrong."""
+    check_key(key)
     progress = Counting("verified", frame.say)
     try:
         with bundle.open("rb") as file:
@@ -60,7 +67,7 @@ async def write_bundle(
     """Writes the file whole or not at all; returns what it holds. Only its owner may read it."""
     from audit.bundle.making import begin_bundle, bundle_events
 
-    header = await begin_bundle(audit, asked, against=against, now=now, actor=ACTOR)
+    header = await begin_bundle(audit, asked, against=against, with_personal=personal, now=now, actor=ACTOR)
     beside = path.with_name(path.name + ".part")
     handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:

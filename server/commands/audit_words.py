@@ -68,9 +68,13 @@ def bundle_words(verdict: BundleVerdict) -> str:
     good = f"The bundle holds: events {verdict.first} to {verdict.last} are in the log {verdict.origin}."
     lines = _verdict_lines(verdict.findings, verdict.finding_count, good=good)
     if verdict.hashes_only:
-        lines.append(f"{_events(verdict.hashes_only)} had been removed by clean-ups: only the hashes are here.")
+        lines.append(
+            f"{_events(verdict.hashes_only)} came without a body: its maker says that clean-ups had removed them."
+        )
     if verdict.opened or verdict.erased:
-        lines.append(f"Personal fields of {verdict.opened} were checked; {verdict.erased} are about erased people.")
+        lines.append(
+            f"Personal fields of {verdict.opened} were checked; {verdict.erased} are said to be of erased people."
+        )
     if verdict.confirmed:
         sizes = ", ".join(map(str, verdict.confirmed[:10]))
         lines.append(f"It fits the checkpoints that you gave, of {sizes} events.")

@@ -14,7 +14,7 @@ from audit.ledger.notes import NoteRefused
 from audit.verification.values import Progress
 from base.errors import NotReady
 from identity.errors import Refused
-from server.commands.audit_bundle import read_checkpoints
+from server.commands.audit_bundle import check_key, read_checkpoints
 from server.commands.evidence_words import evidence_document, evidence_words
 from server.commands.frame import ACTOR, REFUSED, Frame, framed
 from server.commands.progress import Counting
@@ -119,6 +119,7 @@ def _tell(frame: Frame, manifest: Manifest, output: Path) -> None:
 @framed
 def verify(frame: Frame, file: Path, key: str | None, checkpoints: tuple[Path, ...]) -> None:
     """Check an evidence bundle, without any database: exit code 1, and the first thing that is wrong, where one is."""
+    check_key(key)
     progress = Counting("verified", frame.say)
     try:
         with file.open("rb") as opened:

@@ -4,11 +4,17 @@ import msgspec
 import pytest
 from sqlalchemy import delete, select, text, update
 
-from audit.catalogue import LOGIN_SUCCEEDED, TOKEN_ISSUED
-from audit.record import NOBODY, Event, Origin
+from audit.catalogue import LOGIN_SUCCEEDED, PERSON_CREATED, TOKEN_ISSUED
+from audit.emit import Born
+from audit.ledger.merkle import leaf_hash
+from audit.reading import EventReader
+from audit.record import INSERT_EVENT, NOBODY, Event, Origin, sealed_aad
+from audit.removal.erasure import erase_person
 from audit.tables import events, subject_keys
+from base.ids import PERSON, show_id
 from base.sealing import unseal_under
 from base.statements import Unit
+from base.within import store
 from identity.tables import people
 from tests.world import World
 
@@ -91,5 +97,51 @@ async def test_the_event_of_a_machine_tells_its_address_to_who_holds_the_key(wor
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     key = AESGCM(world.services.sealer.unseal(kept, aad=b"subject key " + NOBODY))
-    opened = msgspec.json.decode(unseal_under(key, bytes(row.sealed), bytes(row.id)))
+    aad = sealed_aad(bytes(row.id), leaf_hash(row.body.encode()))
+    opened = msgspec.json.decode(unseal_under(key, bytes(row.sealed), aad))
     assert opened["address"] == "198.51.100.7"
+
+
+async def test_an_event_about_an_erased_person_is_written_as_about_nobody(world: World) -> None:
+    """S47: then what is sealed still opens, and nobody can pass a loss off as an erasure."""
+    ada, services, now = await world.person(password=None), world.services, world.clock()
+    usr = show_id(PERSON, ada.id)
+    async with services.database.transaction() as db:
+        await erase_person(db, services.audit, ada.id, now=now, actor="cli")
+    origin = Origin("203.0.113.9", "Firefox", "req-7", "shop")
+    sign_in = Event(type=LOGIN_SUCCEEDED, actor=usr, subject=usr, person=ada.id, origin=origin)
+    created = Event(type=PERSON_CREATED, actor=usr, subject=usr, person=ada.id, personal={"username": "ada"})
+    # The three ways of storing events.
+    async with services.database.transaction() as db:
+        await services.emitter.emit_all(db, [sign_in, created], now=now)
+        await store(db, INSERT_EVENT, await services.emitter.rows_of([Born(bytes(15) + b"7", now, sign_in)]))
+    await services.database.write(Unit(rows=(await services.emitter.row(sign_in, now=now),)))
+    async with services.database.reading() as db:
+        rows = (await db.execute(select(events).where(events.c.actor == usr))).mappings().all()
+        opened = await EventReader(services.sealer).open_all(db, rows)
+    assert len(rows) == 4
+    for row, event in zip(rows, opened, strict=True):
+        assert (event.sealed_for, event.personal, event.subject) == (NOBODY, {}, usr)
+        assert msgspec.json.decode(event.body)["hidden"] == {}
+        assert (row["person_index"], row["address_index"], row["network_index"]) == (None, None, None)
+    assert {(event.request_id, event.source) for event in opened if event.name == "login.succeeded"} == {
+        ("req-7", "shop")
+    }
+
+
+async def test_people_who_live_keep_their_fields_beside_an_erased_one(world: World) -> None:
+    ada, bob = await world.person("ada", password=None), await world.person("bob", password=None)
+    services, now = world.services, world.clock()
+    async with services.database.transaction() as db:
+        await erase_person(db, services.audit, ada.id, now=now, actor="cli")
+    told = [
+        Event(type=LOGIN_SUCCEEDED, actor="usr", person=who, origin=Origin("203.0.113.9"))
+        for who in (ada.id, bob.id, None)
+    ]
+    async with services.database.transaction() as db:
+        await services.emitter.emit_all(db, told, now=now)
+    async with services.database.reading() as db:
+        query = select(events).where(events.c.name == "login.succeeded").order_by(events.c.id)
+        opened = await EventReader(services.sealer).open_all(db, (await db.execute(query)).mappings().all())
+    found = {(event.sealed_for, (event.personal or {}).get("address")) for event in opened}
+    assert found == {(NOBODY, None), (bob.id, "203.0.113.9"), (NOBODY, "203.0.113.9")}

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import update
 
 from audit import export
-from audit.catalogue import LOGIN_FAILED
+from audit.catalogue import LOGIN_FAILED, MFA_RENAMED
 from audit.export import begin_export, export_events
 from audit.record import Event, Origin
 from audit.tables import events, subject_keys
@@ -66,6 +66,28 @@ async def test_an_erased_persons_events_stay_without_their_personal_fields(world
     first, second = (await exported(world))[-2:]
     assert (first["name"], first["personal"]) == ("admin.person_created", None)
     assert second["personal"] == {"username": "bob", "email": "bob@example.com", "name": "Ada Byron"}
+
+
+async def test_who_is_erased_while_an_export_runs_is_not_opened_any_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S47"""
+    monkeypatch.setattr(export, "BATCH", 3)
+    services, ada = world.services, await world.person("ada", password=None)
+    told = Event(type=MFA_RENAMED, actor="cli", person=ada.id, personal={"label": "her phone"})
+    async with services.database.transaction() as db:
+        await services.emitter.emit_all(db, [told] * 9, now=world.clock())
+        range_ = await begin_export(db, services.emitter, now=world.clock(), actor="cli")
+    found = []
+    async for event in export_events(services.database, services.sealer, range_):
+        found.append(event)
+        if len(found) == 7:
+            async with services.database.transaction() as db:
+                gone = update(subject_keys).where(subject_keys.c.subject_id == ada.id)
+                await db.execute(gone.values(sealed=None, destroyed_at=world.clock()))
+    labels = [event["personal"] for event in found if event["name"] == "mfa.renamed"]
+    # The batch that was read already is given out; of all others nothing is opened.
+    assert labels == [{"label": "her phone"}] * 4 + [None] * 5
 
 
 async def test_hostile_text_stays_inside_one_line(world: World) -> None:

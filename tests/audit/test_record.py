@@ -9,7 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from audit.catalogue import LOGIN_FAILED, LOGIN_SUCCEEDED
-from audit.record import INSERT_EVENT, Event, Indexes, Origin, make_row, network_of, salted_digest
+from audit.ledger.merkle import leaf_hash
+from audit.record import INSERT_EVENT, Event, Indexes, Origin, make_row, network_of, salted_digest, sealed_aad
 from base.sealing import SealBroken, unseal_under
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -52,12 +53,22 @@ def test_the_body_holds_public_fields_and_only_digests_of_personal_ones() -> Non
 def test_personal_fields_open_under_their_key_and_nowhere_else() -> None:
     row = row_of(EVENT)
     sealed = bytes(row["sealed"])  # type: ignore[call-overload]
-    opened = msgspec.json.decode(unseal_under(KEY, sealed, b"e" * 16))
+    leaf = leaf_hash(str(row["body"]).encode())
+    opened = msgspec.json.decode(unseal_under(KEY, sealed, sealed_aad(b"e" * 16, leaf)))
     assert opened == {"salt": (b"salt" * 4).hex(), "address": "203.0.113.9", "user_agent": "Firefox"}
     with pytest.raises(SealBroken):
-        unseal_under(KEY, sealed, b"f" * 16)
+        unseal_under(KEY, sealed, sealed_aad(b"f" * 16, leaf))
     with pytest.raises(SealBroken):
-        unseal_under(AESGCM(os.urandom(32)), sealed, b"e" * 16)
+        unseal_under(AESGCM(os.urandom(32)), sealed, sealed_aad(b"e" * 16, leaf))
+
+
+def test_personal_fields_do_not_open_under_another_body() -> None:
+    """S45"""
+    row = row_of(EVENT)
+    sealed = bytes(row["sealed"])  # type: ignore[call-overload]
+    changed = str(row["body"]).replace('"success"', '"failure"')
+    with pytest.raises(SealBroken):
+        unseal_under(KEY, sealed, sealed_aad(b"e" * 16, leaf_hash(changed.encode())))
 
 
 def test_index_values_stand_in_the_row_and_as_digests_in_the_body() -> None:

@@ -8,6 +8,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 import trustme
 
+from base import targets
 from base.outbound import Outbound, OutboundFailed, Reason
 from base.request import Network
 from base.targets import is_allowed, is_public, parse_target
@@ -253,3 +254,18 @@ def test_an_address_is_taken_apart() -> None:
     assert (target.host, target.port, target.path) == ("hooks.example.com", 443, "/a/b?c=d")
     assert target.shown == "hooks.example.com"
     assert parse_target("http://[fd00::1]:8080").shown == "[fd00::1]:8080"
+
+
+@pytest.mark.parametrize("tail", ["?" + "a" * 70_000, "?" + "a" * 5000, "\x7f"])
+async def test_an_address_that_no_request_can_carry_is_refused_in_words(tail: str) -> None:
+    with pytest.raises(OutboundFailed) as failed:
+        await Outbound(allow=LOOPBACK).post(f"http://127.0.0.1:9/{tail}", b"")
+    assert failed.value.reason is Reason.ADDRESS
+    assert "aaa" not in str(failed.value)
+
+
+async def test_an_address_that_only_the_client_refuses_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(targets, "MAX_URL_LENGTH", 100_000)
+    with pytest.raises(OutboundFailed) as failed:
+        await Outbound(allow=LOOPBACK).post("http://127.0.0.1:9/?" + "a" * 70_000, b"")
+    assert str(failed.value) == "127.0.0.1:9: this is not an address that can be called"

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import msgspec
@@ -15,6 +16,7 @@ from ostiary import AuditEmitter, EmitterLimits
 
 TOKEN = "token-1"
 QUICK = EmitterLimits(delay_s=0, timeout_s=5)
+TIMES = "RFC 3339 with an offset, at most 30 days old and at most 5 minutes ahead"
 MakeEmitter = Callable[..., AuditEmitter]
 
 
@@ -46,6 +48,9 @@ class Intake:
         self.repeated = 0
         self.script: list[Answer] = []
         self.refused_names: set[str] = set()
+        self.unreadable_names: set[str] = set()
+        self.is_broken = False
+        self.clock_behind = timedelta(0)
         self.max_body_bytes = 1_048_576
         self.token = TOKEN
         self.delay_s = 0.0
@@ -71,17 +76,25 @@ class Intake:
             return Answer(401)
         if len(batch.body) > self.max_body_bytes:
             return Answer(413)
-        faults = [
-            {"index": index, "field": "name", "expected": "a name of your own"}
-            for index, event in enumerate(batch.events)
-            if event["name"] in self.refused_names
-        ]
+        if self.is_broken or any(event["name"] in self.unreadable_names for event in batch.events):
+            return Answer(400, {"status": 400, "detail": "expected JSON"})
+        faults = [fault for index, event in enumerate(batch.events) for fault in self._faults(index, event)]
         if faults:
             return Answer(422, {"status": 422, "errors": faults})
         fresh = {str(event["id"]): event for event in batch.events if event["id"] not in self.stored}
         self.repeated += len(batch.events) - len(fresh)
         self.stored |= fresh
-        return Answer(200, {"received": len(batch.events), "stored": len(fresh)})
+        repeated = len(batch.events) - len(fresh)
+        return Answer(200, {"received": len(batch.events), "stored": len(fresh), "repeated": repeated})
+
+    def _faults(self, index: int, event: dict[str, object]) -> list[dict[str, object]]:
+        """The first thing that is wrong with an event."""
+        now, at = datetime.now(UTC) - self.clock_behind, datetime.fromisoformat(str(event["at"]))
+        if not now - timedelta(days=30) <= at <= now + timedelta(minutes=5):
+            return [{"index": index, "field": "at", "expected": TIMES}]
+        if event["name"] in self.refused_names:
+            return [{"index": index, "field": "name", "expected": "a name of your own"}]
+        return []
 
     def go_away(self) -> None:
         """Nothing listens any more."""
@@ -123,6 +136,10 @@ def _handler_of(intake: Intake) -> type[BaseHTTPRequestHandler]:
             self.send_header("content-length", str(len(said)))
             self.end_headers()
             self.wfile.write(said)
+
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            """The header Date, by the clock that the intake goes by."""
+            return super().date_time_string((timestamp or time.time()) - intake.clock_behind.total_seconds())
 
         def log_message(self, *_: object) -> None:
             """Says nothing."""

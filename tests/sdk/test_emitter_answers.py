@@ -158,7 +158,9 @@ def test_an_answer_without_end_is_no_answer(tmp_path: Path) -> None:
                 yield bytes(65_536)
 
     streams = [Endless(), Endless()]
-    answers = iter([*(httpx2.Response(200, stream=each) for each in streams), httpx2.Response(200)])
+    answers = iter(
+        [*(httpx2.Response(200, stream=each) for each in streams), httpx2.Response(200, json={"received": 1})]
+    )
     transport = httpx2.MockTransport(lambda _: next(answers))
     with AuditEmitter(
         "https://id.example.com", lambda: TOKEN, spool_dir=tmp_path, limits=QUICK, transport=transport
@@ -168,6 +170,22 @@ def test_an_answer_without_end_is_no_answer(tmp_path: Path) -> None:
         assert emitter.stats.last_error == "no answer: TimeoutError: the answer is larger or slower than it may be"
         until(lambda: emitter.stats.sent == 1)
     assert [each.taken for each in streams] == [17 * 65_536] * 2
+
+
+def test_a_yes_of_somebody_else_is_no_receipt(open_emitter: MakeEmitter, intake: Intake) -> None:
+    """The sign-in page of a network, and a count that is not ours: the events wait and are sent again."""
+    intake.script = [Answer(200, "<html>Please log in</html>"), Answer(200, {"received": 1}), Answer(204)]
+    intake.go_away()
+    emitter = open_emitter()
+    for _ in range(10):
+        emitter.emit("order.placed", severity="HIGH")
+    until(lambda: emitter.stats.spooled == 10)
+    intake.come_back()
+    until(lambda: "but not that it has the batch" in emitter.stats.last_error)
+    assert emitter.stats.sent == 0
+    until(lambda: emitter.stats.sent == 10)
+    assert len(intake.stored) == 10
+    assert len({batch.key for batch in intake.batches}) == 1
 
 
 def test_a_redirect_is_not_followed(open_emitter: MakeEmitter, intake: Intake) -> None:
@@ -190,7 +208,7 @@ def test_a_transport_that_breaks_in_an_unknown_way_ends_no_thread(
         calls.append(1)
         if len(calls) == 1:
             raise LookupError("nobody foresaw this")
-        return httpx2.Response(200)
+        return httpx2.Response(200, json={"received": 1})
 
     transport = httpx2.MockTransport(answer)
     with AuditEmitter("https://id.test", lambda: TOKEN, spool_dir=tmp_path, limits=QUICK, transport=transport) as made:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
+from enum import Enum, IntEnum, StrEnum
 from uuid import UUID
 
 import pytest
@@ -21,6 +22,8 @@ WRONG: tuple[tuple[dict[str, object], str], ...] = (
     ({"name": "order.refunded.twice"}, "name must be"),
     ({"name": "a" * 32 + ".b"}, "name must be"),
     ({"name": None}, "name must be"),
+    ({"name": "admin.privileges_granted"}, "not of the server's own: admin.*, lockout.*, policy.*, recovery.*"),
+    ({"actor": "system"}, "and not anonymous, cli, system"),
     ({"severity": "low"}, "severity must be LOW, MEDIUM or HIGH"),
     ({"severity": ["LOW"]}, "severity must be"),
     ({"outcome": "ok"}, "outcome must be success, failure or denied"),
@@ -36,6 +39,8 @@ WRONG: tuple[tuple[dict[str, object], str], ...] = (
     ({"address": "fe80::1%eth0"}, "address must be"),
     ({"address": 2130706433}, "address must be"),
     ({"at": datetime(2026, 1, 1)}, "at must be a datetime with a time zone"),  # noqa: DTZ001 - that it has none
+    ({"at": datetime.max.replace(tzinfo=timezone(timedelta(hours=-14)))}, "at must be a time of the years 1 to 9999"),
+    ({"at": datetime.min.replace(tzinfo=timezone(timedelta(hours=14)))}, "at must be a time of the years 1 to 9999"),
     ({"data": ["x"]}, "data must be a mapping of at most 32 keys"),
     ({"data": {f"k{number}": 1 for number in range(33)}}, "data must be a mapping of at most 32 keys"),
     ({"data": {"Order": 1}}, "data has the key 'Order'; keys must be lower_case words"),
@@ -92,6 +97,48 @@ def test_a_time_is_told_in_utc(recorded: RecordedEvents) -> None:
 def test_what_is_not_said_is_not_sent(recorded: RecordedEvents) -> None:
     recorded.emit("order.placed")
     assert recorded.events[0].keys() == {"id", "at", "name", "severity", "outcome"}
+
+
+class Word(str):
+    """As a framework's own texts are."""
+
+    __slots__ = ()
+
+
+class Part(float):
+    """As numpy's numbers are."""
+
+
+class Number(int):
+    """As an ORM's are."""
+
+
+class Level(StrEnum):
+    HIGH = "HIGH"
+
+
+class Kind(str, Enum):  # noqa: UP042 - as older programs write it
+    GIFT = "gift"
+
+
+def test_texts_and_numbers_of_other_classes_are_what_they_stand_for(recorded: RecordedEvents) -> None:
+    """A program that passes an enum's member must not find out in production."""
+    recorded.emit(
+        Word("order.placed"),
+        severity=Level.HIGH,
+        message=Word("Placed."),
+        sub=Word("s-1"),
+        data={Word("w"): Word("x"), "p": Part(1.5), "n": Number(3), "k": Kind.GIFT, "i": IntEnum("I", "A")(1)},
+        personal={"email": Word("ada@example.com")},
+    )
+    (event,) = recorded.events
+    assert (event["name"], event["severity"], event["message"]) == ("order.placed", "HIGH", "Placed.")
+    assert event["sub"] == "s-1"
+    assert event["data"] == {"w": "x", "p": 1.5, "n": 3, "k": "gift", "i": 1}
+    assert event["personal"] == {"email": "ada@example.com"}
+    for value in (Part("nan"), Number(2**60), Word("\ud800")):
+        with pytest.raises(ValueError, match=r"data\.k must be"):
+            recorded.emit("order.placed", data={"k": value})
 
 
 def test_what_changes_afterwards_changes_nothing(recorded: RecordedEvents) -> None:

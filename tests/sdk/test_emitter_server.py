@@ -14,8 +14,8 @@ import msgspec
 import pytest
 
 from audit.catalogue import all_types
-from audit.intake.schema import EXPECTED, parse_batch
-from ostiary import AuditEmitter, EmitterLimits
+from audit.intake.schema import EXPECTED, RESERVED_ACTORS, RESERVED_FAMILIES, WrongEvents, parse_batch
+from ostiary import AuditEmitter, EmitterLimits, emitter_events
 from ostiary.emitter_events import OUTCOMES, SEVERITIES
 from ostiary.testing import RecordedEvents
 from tests.sdk.intake_server import until
@@ -131,3 +131,23 @@ def test_what_emit_takes_the_servers_schema_takes_and_its_fields_are_the_servers
     body = msgspec.json.encode({"events": recorded.events})
     assert len(parse_batch(body, now=datetime.now(UTC), own_names=set(all_types()))) == 9
     assert recorded.events[0].keys() == EXPECTED.keys()
+
+
+def test_what_only_the_server_may_tell_is_refused_on_both_sides() -> None:
+    """A service cannot tell of an administrator's act, nor name the server itself as the one who acted."""
+    assert emitter_events.RESERVED_FAMILIES == RESERVED_FAMILIES
+    assert emitter_events.RESERVED_ACTORS == RESERVED_ACTORS
+    recorded = RecordedEvents()
+    recorded.emit("order.refunded")
+    forged: list[tuple[dict[str, object], dict[str, str]]] = [
+        *(({**recorded.events[0], "name": f"{each}done"}, {"name": f"{each}done"}) for each in RESERVED_FAMILIES),
+        *(({**recorded.events[0], "actor": each}, {"name": "order.placed", "actor": each}) for each in RESERVED_ACTORS),
+    ]
+    body = msgspec.json.encode({"events": [event for event, _ in forged]})
+    with pytest.raises(WrongEvents) as refused:
+        parse_batch(body, now=datetime.now(UTC), own_names=set())
+    assert [fault.index for fault in refused.value.faults] == list(range(len(forged)))
+    emit: Callable[..., str] = recorded.emit
+    for _, given in forged:
+        with pytest.raises(ValueError, match=r"(name|actor) must be .*not"):
+            emit(**given)

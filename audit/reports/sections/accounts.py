@@ -1,7 +1,5 @@
 """Lockouts, and devices that people signed in with for the first time."""
 
-from datetime import UTC, datetime
-
 from audit.catalogue import DEVICE_ADDED, LOCKOUT_ENDED, LOCKOUT_PASSED, LOCKOUT_STARTED
 from audit.reports.found import Found, iso, list_events
 from audit.reports.model import Cell, Column, Figure, Section, Table
@@ -26,7 +24,7 @@ async def make_lockouts(scope: Scope) -> Section:
                    rising="bad", is_key=True),
             Figure(key="passed", label=words.text("Passed by a mailed link"), value=tally.count((PASSED,)),
                    before=before.count((PASSED,))),
-            Figure(key="ended", label=words.text("Opened by an administrator"), value=tally.count((ENDED,)),
+            Figure(key="ended", label=words.text("Ended by administrators"), value=tally.count((ENDED,)),
                    before=before.count((ENDED,))),
         ),
         tables=(_lockout_table(words, found, count),) if count else (),
@@ -36,9 +34,7 @@ async def make_lockouts(scope: Scope) -> Section:
 def _summary(words: Words, count: int, people: int) -> str:
     if not count:
         return words.text("Nobody was locked out.")
-    doors = words.plural(
-        "Proofs were refused for a while {count} time", "Proofs were refused for a while {count} times", count
-    )
+    doors = words.plural("Sign-in was locked {count} time", "Sign-in was locked {count} times", count)
     return words.text(
         "{doors}, at {accounts}.", doors=doors, accounts=words.plural("{count} account", "{count} accounts", people)
     )
@@ -48,10 +44,8 @@ def _lockout_table(words: Words, found: list[Found], count: int) -> Table:
     scopes = {"person": words.text("the account"), "device": words.text("one device")}
     rows: list[tuple[Cell, ...]] = []
     for each in found:
-        until = each.number("until")
-        ends = iso(datetime.fromtimestamp(until, UTC)) if until is not None else None
         closed = scopes.get(str(each.data.get("scope")), str(each.data.get("scope", "")))
-        rows.append((iso(each.at), each.subject, each.number("failures"), closed, ends, each.ref))
+        rows.append((iso(each.at), each.subject, each.number("failures"), closed, iso(each.moment("until")), each.ref))
     return Table(
         key="lockouts",
         title=words.text("Each lockout"),
@@ -59,7 +53,7 @@ def _lockout_table(words: Words, found: list[Found], count: int) -> Table:
             Column("at", words.text("Time"), "moment"),
             Column("account", words.text("Account"), "person"),
             Column("failures", words.text("Failures"), "number"),
-            Column("closed", words.text("Closed for")),
+            Column("closed", words.text("What was locked")),
             Column("until", words.text("Until"), "moment"),
             Column("network", words.text("From network"), "personal", field="network"),
         ),

@@ -9,6 +9,7 @@ from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.alerts.rules import BY_NAME
+from audit.record import OWN_SOURCE
 from audit.reports.found import iso
 from audit.reports.model import MOST_ROWS, Cell, Column, Figure, Period, Section, Table
 from audit.reports.scope import Scope
@@ -105,9 +106,14 @@ def _high_table(scope: Scope) -> Table:
             Column("what", words.text("What happened")),
             Column("times", words.text("Times"), "number"),
         ),
-        rows=tuple((name, sentence(name, language), times) for name, times in kinds),
+        rows=tuple((name, _told(name, source, language), times) for (name, source), times in kinds),
         empty=words.text("Nothing of high severity happened."),
     )
+
+
+def _told(name: str, source: str, language: str) -> str:
+    """What happened; of what another service tells, who tells it."""
+    return sentence(name, language) if source == OWN_SOURCE else f"{source}: {name}"
 
 
 def _alert_table(words: Words, opened: Sequence[_Alert], count: int) -> Table:

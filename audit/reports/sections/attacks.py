@@ -30,30 +30,43 @@ async def make_attacks(scope: Scope) -> Section:
     figures = (
         Figure(key="accounts", label=words.text("Accounts under attack"), value=accounts,
                before=await _count_groups(db, scope.period.before, events.c.subject), rising="bad", is_key=True),
-        Figure(key="networks", label=words.text("Networks attacking"), value=networks,
+        Figure(key="networks", label=words.text("Attacking networks"), value=networks,
                before=await _count_groups(db, scope.period.before, events.c.network_index), rising="bad"),
-        Figure(key="unknown_names", label=words.text("Names tried that nobody has"), value=guessed, rising="bad"),
+        Figure(key="unknown_names", label=words.text("Unknown names tried"), value=guessed, rising="bad"),
     )  # fmt: skip
+    tables = []
+    if accounts:
+        tables.append(await _accounts(scope, accounts))
+    if networks:
+        tables.append(await _networks(scope, networks))
     return Section(
         key="attacks",
         title=words.text("Accounts and networks under attack"),
-        summary=_summary(scope, accounts, networks),
+        summary=_summary(scope, accounts, networks, tables),
         figures=figures,
-        tables=tuple(
-            [await _accounts(scope, accounts)] * bool(accounts) + [await _networks(scope, networks)] * bool(networks)
-        ),
+        tables=tuple(tables),
     )
 
 
-def _summary(scope: Scope, accounts: int, networks: int) -> str:
+def _summary(scope: Scope, accounts: int, networks: int, tables: Sequence[Table]) -> str:
     words = scope.words
     if not accounts + networks:
         return words.text("No account and no network had {least} failed attempts or more.", least=LEAST)
-    return words.text(
+    told = words.text(
         "{accounts} and {networks} had {least} failed attempts or more.",
         accounts=words.plural("{count} account", "{count} accounts", accounts),
         networks=words.plural("{count} network", "{count} networks", networks),
         least=LEAST,
+    )
+    got_in = sum(row[-1] == words.text("yes") for table in tables if table.key == "accounts" for row in table.rows)
+    if not got_in:
+        return told
+    return f"{told} " + words.plural(
+        "At {count} of the accounts listed here somebody signed in after the last failure: make sure that it was its"
+        " owner.",
+        "At {count} of the accounts listed here somebody signed in after the last failure: make sure that it was"
+        " their owner.",
+        got_in,
     )
 
 

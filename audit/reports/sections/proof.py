@@ -10,6 +10,10 @@ from audit.reports.scope import Scope
 from audit.reports.tally import within
 from audit.tables import checkpoints, events, segments
 
+_COMMANDS = """ostiary audit verify --checkpoint checkpoint.txt
+ostiary audit export --bundle log.gz --checkpoint checkpoint.txt
+ostiary audit verify --bundle log.gz --checkpoint checkpoint.txt --key KEY"""
+
 
 async def make_proof(scope: Scope) -> Section:
     """What the log said of itself when the report was made."""
@@ -55,8 +59,8 @@ def _summary(scope: Scope, last: StoredCheckpoint | None, open_ones: int) -> str
         )
     if not open_ones:
         return words.text(
-            "All {count} events of this period are covered by the newest checkpoint, signed at {moment} UTC: none can"
-            " be changed, removed or added without being found.",
+            "All {count} events of this period are covered by the newest checkpoint, signed at {moment} UTC. If one of"
+            " them is changed, removed or added, the log no longer fits that checkpoint.",
             count=words.number(events_), moment=words.moment(last.at),
         )  # fmt: skip
     return words.text(
@@ -71,17 +75,18 @@ async def _table(scope: Scope, last: StoredCheckpoint | None) -> Table:
     numbers = select(func.min(events.c.seq), func.max(events.c.seq)).where(within(scope.period))
     first, newest = (await scope.db.execute(numbers)).one()
     pruned = (await scope.db.execute(select(func.max(segments.c.last)))).scalar_one()
-    facts: list[tuple[str, str | None]] = [
-        (words.text("Numbers of this period"), None if first is None else f"{first} – {newest}"),
-        (words.text("Removed by retention (their hashes stay)"), None if pruned is None else f"0 – {pruned}"),
+    none = words.text("none")
+    facts: list[tuple[str, str]] = [
+        (words.text("Event numbers of this period"), none if first is None else f"{first} – {newest}"),
+        (words.text("Removed by retention (their hashes stay)"), none if pruned is None else f"0 – {pruned}"),
     ]
     if last is not None:
-        published = None if last.published_at is None else f"{words.moment(last.published_at)} UTC"
+        published = words.text("not yet") if last.published_at is None else f"{words.moment(last.published_at)} UTC"
         facts += [
             (words.text("Newest checkpoint: size"), str(last.size)),
             (words.text("Newest checkpoint: root"), base64.b64encode(last.root).decode()),
             (words.text("Newest checkpoint: signed"), f"{words.moment(last.at)} UTC"),
-            (words.text("Newest checkpoint: taken outside"), published),
+            (words.text("Newest checkpoint: also kept outside"), published),
         ]
     return Table(
         key="facts",
@@ -93,19 +98,19 @@ async def _table(scope: Scope, last: StoredCheckpoint | None) -> Table:
 
 
 def _passages(scope: Scope, last: StoredCheckpoint | None) -> tuple[Passage, ...]:
-    words, vkey = scope.words, scope.audit.key.vkey
-    told = [Passage(vkey, True, words.text("Verifier key of the log"))]
-    if last is not None:
-        told.insert(0, Passage(last.note, True, words.text("Newest checkpoint (C2SP signed note)")))
-    told.append(
-        Passage(
-            words.text(
-                "Compare the key with the one that you were given when the service was set up. Keep this"
-                " checkpoint; whoever holds it can later show that the log still contains everything that it covers:"
-                " with the database, or without it from a bundle."
-            ),
-            title=words.text("How to check this"),
-        )
+    words, key = scope.words, Passage(scope.audit.key.vkey, True, scope.words.text("Key that verifies checkpoints"))
+    if last is None:
+        return (key,)
+    how = words.text(
+        "Compare the key with the one that was noted when the service was set up. Keep the checkpoint, letter by"
+        " letter, as a file outside the server: with it anybody can prove later that the log still holds everything"
+        " that it covers. The first command does so on the server; the second makes a file of the events, and the"
+        " third checks that file anywhere, without the server and its database."
     )
-    told.append(Passage("ostiary audit verify\nostiary audit verify --bundle FILE --checkpoint FILE", True))
-    return tuple(told)
+    title = words.text("Newest checkpoint (C2SP signed note)")
+    return (
+        Passage(last.note, True, title),
+        key,
+        Passage(how, title=words.text("How to verify")),
+        Passage(_COMMANDS, True),
+    )

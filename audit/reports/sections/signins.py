@@ -67,15 +67,17 @@ def _chart(tally: Tally, words: Words) -> Chart:
     good, bad = tally.by_slot(SUCCEEDED), tally.by_slot(FAILURES)
     labels = slot_labels(tally, words)
     most, worst = good.index(max(good)), bad.index(max(bad))
+    by_hour = words.text("Sign-ins and failed attempts by hour")
+    by_day = words.text("Sign-ins and failed attempts by day")
     return Chart(
         key="over_time",
-        title=words.text("Sign-ins by hour") if tally.is_by_hour else words.text("Sign-ins by day"),
+        title=by_hour if tally.is_by_hour else by_day,
         shape="stacked",
         labels=labels,
         series=(Series(words.text("Succeeded"), good, "good"), Series(words.text("Failed"), bad, "bad")),
         axis=words.text("hour, UTC") if tally.is_by_hour else words.text("day, UTC"),
         says=words.text(
-            "Most sign-ins at {busy} ({most}), most failures at {bad} ({worst}).",
+            "Most sign-ins: {busy} ({most}). Most failures: {bad} ({worst}).",
             busy=labels[most], most=words.number(good[most]), bad=labels[worst], worst=words.number(bad[worst]),
         ),
     )  # fmt: skip

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from audit.alerts.emergency import EmergencyAlert, make_probe
+from audit.alerts.messages import Message
 from audit.alerts.pagerduty import PagerDuty
 from audit.alerts.receivers import Receiver
 from audit.alerts.slack import Slack
@@ -189,3 +190,19 @@ def emergency_lasted(desk: Desk) -> timedelta:
     data = desk.receiver.posts[-1].document["data"]
     assert isinstance(data, dict)
     return datetime.fromisoformat(data["last_at"]) - datetime.fromisoformat(data["opened_at"])
+
+
+async def test_a_fault_of_ours_with_one_receiver_is_seen_and_keeps_nobody_from_being_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Faulty(Slack):
+        async def send(self, message: Message) -> None:
+            raise ValueError("a fault of ours")
+
+    trouble = Trouble()
+    trouble.can_write = False
+    async with HttpReceiver().running() as receiver:
+        alert = trouble.alert(Faulty(OUTBOUND, receiver.url), Webhook(OUTBOUND, receiver.url, []))
+        await passes(trouble, alert, 8, refused=1)
+    assert told(receiver) == ["alert.opened"]
+    assert "cannot be told that the audit log cannot be written" in caplog.text

@@ -30,7 +30,8 @@ def event(number: int, name: str = "login.failed", **parts: object) -> StoredEve
 
 def fired(windows: Windows, *happened: StoredEvent) -> list[tuple[str, str | None, int]]:
     """What fires, in order."""
-    return [(each.rule.name, each.topic, each.count) for one in happened for each in windows.judge(one, NOBODY)]
+    told = [each for one in happened for each in windows.judge(one, NOBODY, now=one.at)]
+    return [(each.rule.name, None if each.is_many else each.topic, each.count) for each in told]
 
 
 def test_every_high_event_is_told_by_exactly_one_rule_of_its_own_or_with_its_own_advice() -> None:
@@ -92,7 +93,7 @@ def test_memory_stays_within_its_bound_and_forgets_what_was_touched_longest_ago(
     windows = Windows(LIMITS, most_items=100)
     for number in range(5000):
         at = NOW + timedelta(microseconds=number)
-        windows.judge(event(number, subject=f"usr_{number}", at=at, personal={"address": f"{number}"}), NOBODY)
+        windows.judge(event(number, subject=f"usr_{number}", at=at, personal={"address": f"{number}"}), NOBODY, now=at)
         assert windows.size <= 100
     newest = [event(number, subject="usr_4999", at=NOW) for number in (6000, 6001)]
     assert fired(windows, *newest) == [("account_failures", "usr_4999", 3)]
@@ -114,6 +115,63 @@ def test_what_comes_after_many_others_of_its_kind_is_about_many() -> None:
 def test_what_comes_together_is_one_change_and_what_comes_later_is_another() -> None:
     windows = Windows(LIMITS)
     happened = [event(number, at=NOW + timedelta(seconds=10 * number)) for number in range(12)]
-    bursts = gather(each for one in happened for each in windows.judge(one, NOBODY))
-    assert [(each.first.event.seq, each.last.seq, each.times) for each in bursts] == [(2, 8, 7), (9, 11, 3)]
+    bursts = gather(each for one in happened for each in windows.judge(one, NOBODY, now=NOW))
+    assert [(each.first.event.seq, each.last.event.seq, each.times) for each in bursts] == [(2, 8, 7), (9, 11, 3)]
     assert bursts[0].first.count == 3
+
+
+def test_a_failure_of_a_time_to_come_does_not_keep_a_window_open() -> None:
+    """A clock that ran a day ahead for one event: failures of many hours must not add up behind it."""
+    windows = Windows(LIMITS)
+    ahead = event(0, at=NOW + timedelta(days=1))
+    spread = [event(number, at=NOW + timedelta(minutes=20 * number)) for number in range(1, 20)]
+    assert fired(windows, ahead, *spread) == []
+    close = [event(number, at=NOW + timedelta(days=2, minutes=number)) for number in range(3)]
+    assert fired(windows, *close) == [("account_failures", "usr_1", 3)]
+
+
+def test_addresses_of_one_customer_are_one_in_ipv6_and_each_its_own_in_ipv4() -> None:
+    def tries(addresses: list[str]) -> list[StoredEvent]:
+        return [
+            event(number, subject=f"usr_{number}", personal={"address": address})
+            for number, address in enumerate(addresses)
+        ]
+
+    spray = [f"2001:db8:1:1:{number:x}::{number:x}" for number in range(3)]
+    assert fired(Windows(LIMITS), *tries(spray)) == [("address_accounts", "2001:db8:1:1::/64", 3)]
+    assert fired(Windows(LIMITS), *tries([f"2001:db8:1:{number}::1" for number in range(3)])) == []
+    assert fired(Windows(LIMITS), *tries([f"192.0.2.{number}" for number in range(3)])) == []
+    wrapped = ["192.0.2.1", "::ffff:192.0.2.1", "::ffff:c000:201"]
+    assert fired(Windows(LIMITS), *tries(wrapped)) == [("address_accounts", "192.0.2.1", 3)]
+    assert fired(Windows(LIMITS), *tries(["nowhere"] * 3)) == [("address_accounts", "nowhere", 3)]
+
+
+def test_what_another_service_sent_is_never_taken_for_something_that_happened_here() -> None:
+    sent = [event(number, source="cli_shop The shop") for number in range(5)]
+    assert fired(Windows(LIMITS), *sent) == []
+    reused = event(9, "token.reused", source="cli_shop The shop")
+    assert fired(Windows(LIMITS), reused) == [("high_event", "from cli_shop: token.reused usr_1", 1)]
+
+
+def test_what_one_application_sends_is_of_one_kind_under_however_many_names_and_times() -> None:
+    """S44: names and times are the sender's choice, and neither may make it ring more often."""
+    windows = Windows(LIMITS)
+    sent = [
+        event(
+            number, "admin.link_used", subject=f"s{number}", source="cli_shop The shop",
+            at=NOW - timedelta(hours=number),
+        )
+        for number in range(500)
+    ]  # fmt: skip
+    told = [each for one in sent for each in windows.judge(one, NOBODY, now=NOW)]
+    assert len({each.topic for each in told}) == BURST + 1
+    assert (told[-1].is_many, told[-1].topic) == (True, "from cli_shop: many")
+    assert len(gather(told)) == BURST + 1
+    assert windows.size == BURST
+
+
+def test_memory_of_who_was_told_of_stays_within_the_bound_too() -> None:
+    windows = Windows(LIMITS, most_items=50)
+    for number in range(200):
+        windows.judge(event(number, "admin.link_used", source=f"cli_{number} x"), NOBODY, now=NOW)
+        assert windows.size <= 50

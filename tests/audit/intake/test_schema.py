@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.intake.schema import EXPECTED, MAX_EVENTS, NoBatch, SentEvent, WrongEvents, parse_batch, plain_address
+from audit.intake.schema import (
+    EXPECTED,
+    MAX_EVENTS,
+    WHOLE,
+    NoBatch,
+    SentEvent,
+    WrongEvents,
+    parse_batch,
+    plain_address,
+)
 from audit.intake.taking import event_id_of
 from base.ids import new_id
 
@@ -45,6 +54,8 @@ def parsed(*events: object) -> list[SentEvent]:
         ("name", "order.made.twice"),
         ("name", "a" * 32 + ".b"),
         ("name", "login.failed"),
+        ("name", "admin.made_up"),
+        ("actor", "cli"),
         ("severity", "low"),
         ("severity", None),
         ("outcome", "maybe"),
@@ -173,3 +184,27 @@ def test_an_events_id_is_the_same_each_time_and_nobody_elses() -> None:
     assert one != event_id_of("cli_b", "0193a1c2-5b7e-7c3a-9d2f-1a2b3c4d5e6f")
     assert (one[6] >> 4, one[8] >> 6) == (8, 2)
     assert new_id(NOW)[6] >> 4 == 7
+
+
+@pytest.mark.parametrize(
+    ("inside", "field"),
+    [
+        (b'"data": {"note": "\\udc00"}', "data"),
+        (b'"data": {"\\ud800": 1}', "data"),
+        (b'"personal": {"name": "a\\ud83d"}', "personal"),
+        (b'"sub": "\\ud800"', "sub"),
+        (b'"\\ud800": 1', ""),
+    ],
+)
+def test_half_a_character_is_named_with_its_place(inside: bytes, field: str) -> None:
+    whole = msgspec.json.encode(event())
+    body = b'{"events": [' + whole + b"," + whole[:-1] + b"," + inside + b"}," + whole + b"]}"
+    with pytest.raises(WrongEvents) as refused:
+        parse_batch(body, now=NOW, own_names=OWN)
+    assert [(each.index, each.field, each.expected) for each in refused.value.faults] == [(1, field, WHOLE)]
+
+
+def test_a_whole_character_in_two_halves_is_text() -> None:
+    whole = msgspec.json.encode(event(message="half")).replace(b"half", b"\\ud83d\\ude00")
+    (sent,) = parse_batch(b'{"events": [' + whole + b"]}", now=NOW, own_names=OWN)
+    assert sent.message == "\U0001f600"

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from audit.catalogue import LOGIN_SUCCEEDED
 from audit.ledger.keeping import LedgerKeeping
 from audit.record import Event, Origin
+from audit.removal.retention import Retention
 from audit.tables import events, segments
 from audit.verification.values import LogVerdict
 from audit.verification.verify import verify_log
@@ -36,6 +37,21 @@ async def sign(world: World) -> None:
     await keeping.number()
     await keeping.sign()
     await keeping.stop()
+
+
+async def clean(world: World, *, rounds: int = 1) -> None:
+    """Rounds of retention, one right after the other."""
+    retention = Retention(world.services.audit)
+    for _ in range(rounds):
+        await retention.round()
+    await retention.stop()
+
+
+async def nearly_a_day(world: World) -> None:
+    """Lets a day go by with a round each hour; in the next one the clock has been steady for a day."""
+    for _ in range(24):
+        await clean(world)
+        world.clock.move(hours=1)
 
 
 async def numbers(world: World) -> list[int]:

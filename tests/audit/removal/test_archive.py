@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from audit.ledger.merkle import leaf_hash
 from audit.ledger.tiles import leaf_hashes
+from audit.record import sealed_aad
 from audit.removal.archive import ArchiveRefused, Kept, read_archive, read_kept, write_archive
 from audit.removal.erasure import erase_person
 from audit.removal.journal import read_journal
@@ -95,7 +96,8 @@ async def _opens(world: World, path: Path) -> int:
         key = keys.get(each.sealed_for)
         if key is not None and any(each.sealed_for):
             event_id = bytes.fromhex(json.loads(each.body)["id"].removeprefix("evt_"))
-            assert ADDRESS.encode() in unseal_under(key, each.sealed, event_id) or "person_created" in each.body
+            aad = sealed_aad(event_id, leaf_hash(each.body.encode()))
+            assert ADDRESS.encode() in unseal_under(key, each.sealed, aad) or "person_created" in each.body
             opened += 1
     return opened
 

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.reports.daily import DailyReport, DailySettings, tell_nobody
 from audit.reports.model import Report
-from audit.reports.store import KeptReport, list_reports
+from audit.reports.store import KeptReport, find_report, list_reports
 from base.errors import NotReady
 from base.tables import outbox
 from identity.mail.outbox import open_letter
@@ -99,6 +99,17 @@ async def test_who_is_set_gets_a_letter_with_the_key_figures_and_the_way_to_the_
     assert facts["figure_1"] == "Sign-ins: 3 · +200% (before: 1)"
     assert facts["figure_2"] == "Failed attempts: 11 · before: 0"
     assert "ada" not in str(facts)
+
+
+async def test_it_speaks_the_language_of_the_setting(world: World) -> None:
+    await make_small_log(world)
+    set_clock(world, MIDNIGHT + timedelta(days=1, hours=7))
+    await make_daily_report(world.services, ReportSettings(language="tr")).round()
+    (report,) = await kept(world)
+    async with world.services.database.reading() as db:
+        found = await find_report(db, report.id)
+    assert found is not None
+    assert (found.language, found.title) == ("tr", "Günlük güvenlik raporu")
 
 
 async def test_a_letter_that_cannot_be_promised_leaves_no_report(world: World) -> None:

@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import insert
 
+from audit.catalogue import AUDIT_SEARCHED, LOGIN_SUCCEEDED, REPORT_READ
+from audit.record import Event
 from audit.reports.compose import compose
 from audit.reports.model import Period, Section
 from audit.reports.scope import Scope, Sections
@@ -178,3 +180,25 @@ async def test_a_longer_period_is_counted_by_day(world: World) -> None:
         tally = await load_tally(db, Period(MIDNIGHT - timedelta(days=2), MIDNIGHT + timedelta(days=2)))
     assert tally.by_slot(("login.succeeded",)) == (0, 1, 3, 1)
     assert [at.date().isoformat() for at in tally.starts()][2] == DAY.isoformat()
+
+
+async def test_reading_reports_and_searching_the_log_are_no_acts_of_administration(world: World) -> None:
+    await make_small_log(world)
+    services, at = world.services, MIDNIGHT + timedelta(hours=16)
+    async with services.database.transaction() as db:
+        for kind, data in ((REPORT_READ, {"format": "pdf"}), (AUDIT_SEARCHED, {"filters": {}})):
+            await services.emitter.emit(db, Event(type=kind, actor="cli_siem", subject="rpt_x", data=data), now=at)
+    report = await report_of(world)
+    assert figures_of(report, "administration")["acts"] == (2, 0)
+
+
+async def test_accounts_that_somebody_signed_in_to_after_the_last_failure_are_told(world: World) -> None:
+    ada, _ = await make_small_log(world)
+    assert "somebody signed in after" not in section_of(await report_of(world), "attacks").summary
+    me = show_id(PERSON, ada.id)
+    async with world.services.database.transaction() as db:
+        late = Event(type=LOGIN_SUCCEEDED, actor=me, subject=me, person=ada.id)
+        await world.services.emitter.emit(db, late, now=MIDNIGHT + timedelta(hours=20))
+    summary = section_of(await report_of(world), "attacks").summary
+    assert summary.endswith("At 1 of the accounts listed here somebody signed in after the last failure: make sure"
+                            " that it was its owner.")  # fmt: skip

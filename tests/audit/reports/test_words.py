@@ -87,7 +87,7 @@ def test_numbers_times_and_lengths_are_written_as_people_write_them() -> None:
         (120, 100, "number", "bad", "+20% (before: 100)", "bad"),
         (80, 100, "number", "bad", "−20% (before: 100)", "good"),
         (80, 100, "number", "neither", "−20% (before: 100)", "neither"),
-        (100, 100, "number", "bad", "as before", "neither"),
+        (100, 100, "number", "bad", "unchanged", "neither"),
         (5, 0, "number", "bad", "before: 0", "bad"),
         (0, 5, "number", "bad", "−100% (before: 5)", "good"),
         (1000, 3, "number", "good", "before: 3", "good"),

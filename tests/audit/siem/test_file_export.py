@@ -149,3 +149,45 @@ async def test_lines_are_on_the_disk_before_the_call_returns(tmp_path: Path, mon
     assert len(synced) == 2
     file.close()
     assert (tmp_path / "events").read_bytes() == b"one\ntwo\n"
+
+
+async def test_no_link_is_followed_neither_at_first_nor_later(world: World, tmp_path: Path) -> None:
+    """Whoever may write to the folder could send personal data into any file of this server."""
+    path, target = tmp_path / "events.ndjson", tmp_path / "target"
+    target.write_text("keep\n")
+    path.symlink_to(target)
+    export = FileExport(world.services.audit, path=path, form="ecs")
+    await number_all(world)
+    await export.round()
+    assert target.read_text() == "keep\n"
+    assert export.lag is not None
+    assert export.lag.events == 4
+    await export.stop()
+    file = AppendedFile(tmp_path / "other")
+    file.append(b"one\n")
+    (tmp_path / "other").rename(tmp_path / "moved")
+    (tmp_path / "other").symlink_to(tmp_path / "moved")
+    with pytest.raises(OSError, match="symbolic link"):
+        file.append(b"two\n")
+    assert (tmp_path / "moved").read_bytes() == b"one\n"
+
+
+def test_only_a_regular_file_is_written_and_a_pipe_keeps_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    file = AppendedFile(tmp_path / "pipe")
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        with pytest.raises(OSError, match="no regular file"):
+            file.append(b"one\n")
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize(("mode", "expected"), [(0o644, 0o640), (0o666, 0o660), (0o640, 0o640), (0o600, 0o600)])
+def test_a_file_that_is_there_already_is_closed_to_others(tmp_path: Path, mode: int, expected: int) -> None:
+    path = tmp_path / "events"
+    path.write_bytes(b"")
+    path.chmod(mode)
+    file = AppendedFile(path)
+    file.append(b"one\n")
+    file.close()
+    assert (path.stat().st_mode & 0o777, path.read_bytes()) == (expected, b"one\n")

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit.ledger.checkpoints import root_of, sign_checkpoint
 from audit.ledger.merkle import leaf_hash
 from audit.ledger.numbering import LEDGER
-from audit.ledger.tiles import TileWriter
+from audit.ledger.tiles import append_leaves
 from audit.services import AuditServices
 from audit.tables import checkpoints, events, ledger_tiles
 from base.tables import sequences
@@ -212,7 +212,7 @@ async def _grow_anew(db: AsyncConnection, size: int) -> None:
     """The tree over the events as they are, and the numbering at its end."""
     await db.execute(delete(ledger_tiles))
     bodies = (await db.execute(select(events.c.body).order_by(events.c.seq).limit(size))).scalars().all()
-    await TileWriter().append(db, [leaf_hash(body.encode()) for body in bodies], 0)
+    await append_leaves(db, [leaf_hash(body.encode()) for body in bodies], 0)
     await db.execute(update(sequences).where(sequences.c.name == LEDGER).values(next=size))
 
 

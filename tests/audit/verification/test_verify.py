@@ -172,22 +172,22 @@ async def prune(log: KeptLog, first: int, last: int, *, told: bool = True) -> No
 
 
 async def test_a_cleaned_up_log_verifies(log: KeptLog) -> None:
-    await prune(log, 0, 299)
-    await prune(log, 300, 309)
+    await prune(log, 0, 255)
+    await prune(log, 256, 511)
     verdict = await log.verify()
-    assert (verdict.findings, verdict.pruned, verdict.present) == ((), 310, SIZE - 310)
+    assert (verdict.findings, verdict.pruned, verdict.present) == ((), 512, SIZE - 512)
     assert verdict.covered == 600
 
 
 async def test_a_clean_up_that_no_event_tells_of_is_found(log: KeptLog) -> None:
     """S45"""
-    await prune(log, 0, 99)
-    await prune(log, 300, 300, told=False)
+    await prune(log, 0, 255)
+    await prune(log, 256, 511, told=False)
     verdict = await log.verify()
     assert verdict.count == 1
-    assert (verdict.findings[0].first, verdict.findings[0].last) == (300, 300)
+    assert (verdict.findings[0].first, verdict.findings[0].last) == (256, 511)
     assert verdict.findings[0].words == (
-        "events 300 to 300: a clean-up is said to have removed them, but no event tells of it"
+        "events 256 to 511: a clean-up is said to have removed them, but no event tells of it"
     )
 
 

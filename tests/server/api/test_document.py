@@ -34,10 +34,12 @@ async def document(service: Service) -> dict[str, dict[str, dict[str, object]]]:
 
 async def test_the_document_has_every_address_and_the_scope_that_opens_it(service: Service) -> None:
     paths = await document(service)
-    told = {(method.upper(), path.replace("{event}", "evt_0")) for path, row in paths.items() for method in row}
+    known = {"event": "evt_0", "report": "rpt_0"}
+    told = {(method.upper(), path.format(**known)) for path, row in paths.items() for method in row}
     assert told == set(addresses(service.world))
     scopes = {str(each["security"]) for row in paths.values() for each in row.values()}
-    assert scopes == {"[{'service': ['audit:read']}]", "[{'service': ['audit:write']}]"}
+    names = ("audit:read", "audit:write", "reports:read", "reports:write")
+    assert scopes == {f"[{{'service': ['{name}']}}]" for name in names}
 
 
 async def test_the_page_of_endpoints_has_every_address(service: Service) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import uuid4
 
+import msgspec
 import pytest
 from sqlalchemy import func, select
 
-from audit.intake.taking import event_id_of
 from audit.intake.schema import MAX_EVENTS
+from audit.intake.taking import event_id_of
 from audit.tables import events, intake_batches
 from base.ids import EVENT, PERSON, SESSION, show_id
 from identity.account.words import FOREIGN
@@ -128,9 +130,20 @@ async def test_nobody_shadows_another_services_event(service: Service) -> None:
 
 
 async def test_the_servers_own_names_can_not_be_taken(service: Service) -> None:
-    for name in ("login.failed", "admin.person_erased", "lockout.started"):
+    for name in (
+        "login.failed", "admin.person_erased", "lockout.started", "admin.privileges_granted", "policy.rule_dropped",
+        "lockout.lifted", "recovery.forced",
+    ):  # fmt: skip
         problem = check_problem(await service.send(service.event(name=name)), 422, "nothing")
         assert problem["errors"][0]["field"] == "name"  # type: ignore[index]
+
+
+@pytest.mark.parametrize("actor", ["system", "cli", "anonymous"])
+async def test_nobody_acts_as_the_server_or_its_command_line(service: Service, actor: str) -> None:
+    problem = check_problem(await service.send(service.event(actor=actor)), 422, "nothing")
+    expected = "1 to 128 visible ASCII characters, and not anonymous, cli or system"
+    assert problem["errors"] == [{"index": 0, "field": "actor", "expected": expected}]
+    assert await stored(service.world) == 0
 
 
 async def test_an_unknown_sub_is_kept_as_text_without_a_person(service: Service) -> None:
@@ -140,6 +153,68 @@ async def test_an_unknown_sub_is_kept_as_text_without_a_person(service: Service)
     async with service.world.services.database.reading() as db:
         query = select(events.c.person_index).where(events.c.name == "order.refunded")
         assert (await db.execute(query)).scalar_one() is None
+
+
+async def test_a_public_id_names_a_person_as_their_sub_does(auditor: Service) -> None:
+    """S47: so erasing them reaches it"""
+    person = await auditor.world.person()
+    shown = show_id(PERSON, person.id)
+    await auditor.send(auditor.event(sub=shown, personal={"recipient": "Ada Byron"}))
+    (found,) = await auditor.found(person=person.sub, name="order.refunded")
+    assert (found["subject"], found["personal"]) == (shown, {"recipient": "Ada Byron"})
+    async with auditor.world.services.database.reading() as db:
+        query = select(events.c.sealed_for).where(events.c.name == "order.refunded")
+        assert bytes((await db.execute(query)).scalar_one()) == person.id
+
+
+@pytest.mark.parametrize("sub", ["usr_" + "0" * 32, "usr_ada", "usr_"])
+async def test_a_public_id_of_nobody_is_refused(service: Service, sub: str) -> None:
+    problem = check_problem(await service.send(service.event(), service.event(sub=sub)), 422, "nothing of the batch")
+    assert problem["errors"] == [
+        {"index": 1, "field": "sub", "expected": "1 to 128 visible ASCII characters, and no usr_ id that nobody has"}
+    ]
+    assert await stored(service.world) == 0
+    (told,) = await service.world.events("admin.intake_refused")
+    assert told["data"] == {"reason": "wrong events", "refused": 1}
+
+
+async def test_nothing_personal_is_kept_of_somebody_whom_nobody_knows(auditor: Service) -> None:
+    """S47: they may have been erased, and no key would ever be destroyed for them"""
+    told = auditor.event(sub="somebody-elses-sub", address="203.0.113.7", personal={"recipient": "Ada Byron"})
+    await auditor.send(told, auditor.event(name="order.lost", address="203.0.113.7"))
+    (found,) = await auditor.found(name="order.refunded")
+    assert (found["subject"], found["personal"]) == ("somebody-elses-sub", {})
+    assert [each["name"] for each in await auditor.found(address="203.0.113.7")] == ["order.lost"]
+
+
+async def test_half_a_character_costs_its_own_event_and_not_the_batch(service: Service) -> None:
+    batch = msgspec.json.encode({"events": [service.event(), service.event(message="half"), service.event()]})
+    answer = await service.http.post(
+        EVENTS, content=batch.replace(b'"half"', b'"\\ud800"'), headers={"content-type": "application/json"}
+    )
+    problem = check_problem(answer, 422, "1 events are wrong")
+    assert problem["errors"] == [
+        {"index": 1, "field": "message", "expected": "text of whole characters: a lone surrogate is half of one"}
+    ]
+
+
+async def test_a_sender_whose_bodies_trickle_blocks_nobody_else(service: Service) -> None:
+    """S38"""
+    ends = asyncio.Event()
+
+    async def trickling() -> AsyncIterator[bytes]:
+        yield b"{"
+        await ends.wait()
+
+    headers = {"content-type": "application/json"}
+    posts = [asyncio.create_task(service.http.post(EVENTS, content=trickling(), headers=headers)) for _ in range(24)]
+    while (await service.send(service.event())).status_code != 429:
+        await asyncio.sleep(0)
+    async with open_service(service.world, "audit:write", name="other") as other:
+        assert (await other.send(other.event())).status_code == 200
+    ends.set()
+    assert {answer.status_code for answer in await asyncio.gather(*posts)} == {400}
+    assert (await service.send(service.event())).status_code == 200
 
 
 async def test_the_same_key_and_bytes_get_the_same_answer(service: Service) -> None:

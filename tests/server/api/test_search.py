@@ -52,11 +52,11 @@ async def three_events(service: Service) -> str:
     ],
 )
 async def test_each_filter_lets_through_what_it_says(
-    service: Service, filters: dict[str, object], names: set[str] | None
+    auditor: Service, filters: dict[str, object], names: set[str] | None
 ) -> None:
     """S50: a filter is data, never SQL"""
-    await three_events(service)
-    answer = await service.get(EVENTS, **filters)
+    await three_events(auditor)
+    answer = await auditor.get(EVENTS, **filters)
     if names is None:
         check_problem(answer, 400, "name")
         return
@@ -119,19 +119,33 @@ async def test_a_cursor_holds_for_its_own_search_alone(service: Service) -> None
     check_problem(await service.get(EVENTS, after="' OR 1=1"), 400, "after")
 
 
-async def test_a_search_leaves_one_event_however_many_pages_are_read(service: Service) -> None:
-    await service.send(*(service.event() for _ in range(5)))
-    page = await service.search(family="order", address="203.0.113.7", text="secret", limit=1)
+async def test_a_search_leaves_one_event_however_many_pages_are_read(auditor: Service) -> None:
+    await auditor.send(*(auditor.event() for _ in range(5)))
+    page = await auditor.search(family="order", address="203.0.113.7", text="secret", limit=1)
     assert page["events"] == []
-    page = await service.search(family="order", limit=2)
+    page = await auditor.search(family="order", limit=2)
     while page["next"]:
-        page = await service.search(family="order", limit=2, after=page["next"])
-    told = await service.world.events("admin.audit_searched")
+        page = await auditor.search(family="order", limit=2, after=page["next"])
+    told = await auditor.world.events("admin.audit_searched")
     assert [each["data"] for each in told] == [
         {"filters": {"family": "order", "address": "…", "text": "…"}}, {"filters": {"family": "order"}},
     ]  # fmt: skip
-    assert {(each["actor"], each["client"]) for each in told} == {(service.client_id, service.client_id)}
+    assert {(each["actor"], each["client"]) for each in told} == {(auditor.client_id, auditor.client_id)}
     assert "203.0.113.7" not in msgspec.json.encode(told).decode()
+
+
+@pytest.mark.parametrize("asked", [{"address": "203.0.113.7"}, {"network": "203.0.113.0/24"}])
+async def test_who_may_not_read_addresses_cannot_guess_them_one_by_one(
+    service: Service, asked: dict[str, object]
+) -> None:
+    await three_events(service)
+    refused = await service.get(EVENTS, **asked)
+    check_problem(refused, 403, "lacks the scope audit:read_personal: address and network ask for it")
+    challenge = 'Bearer realm="Ostiary", error="insufficient_scope", scope="audit:read_personal"'
+    assert refused.headers["www-authenticate"] == challenge
+    assert await service.world.events("admin.audit_searched") == []
+    (told,) = await service.world.events("token.refused")
+    assert told["data"] == {"error": "insufficient_scope", "reason": "without the scope audit:read_personal"}
 
 
 async def test_personal_fields_need_their_own_scope(service: Service) -> None:
