@@ -26,7 +26,9 @@ class RefusedFile:
 
     def keep(self, refused: Sequence[tuple[bytes, str]]) -> None:
         """Takes events with the server's words; logged at the first one of this process, and never raises."""
-        if not self.count and refused:
+        if not refused:
+            return
+        if not self.count:
             logger.error("the server refuses an audit event for good: %s", refused[0][1])
         self.count += len(refused)
         if self._path is not None:

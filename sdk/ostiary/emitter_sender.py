@@ -21,7 +21,7 @@ from ostiary.spool_segment import Lane, Segment
 ASIDE_S = 60.0
 # How often in a row the server may find a batch unreadable before others pass it.
 MAX_UNREAD = 3
-AHEAD = "the server finds the time of audit events in the future: this machine's clock is ahead"
+AHEAD = "the server finds the time of audit events in the future: this machine's clock seems to be ahead"
 
 logger = logging.getLogger("ostiary")
 

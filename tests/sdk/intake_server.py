@@ -126,9 +126,15 @@ def _handler_of(intake: Intake) -> type[BaseHTTPRequestHandler]:
             assert self.path == "/api/v1/audit/events"
             assert self.headers["content-type"] == "application/json"
             body = self.rfile.read(int(self.headers["content-length"]))
-            events = msgspec.json.decode(body, type=dict[str, list[dict[str, object]]])["events"]
+            try:
+                events = msgspec.json.decode(body, type=dict[str, list[dict[str, object]]])["events"]
+            except msgspec.DecodeError:
+                self._say(Answer(400, {"status": 400, "detail": "expected JSON"}))
+                return
             token = self.headers["authorization"].removeprefix("Bearer ")
-            answer = intake.answer(Batch(self.headers["idempotency-key"], token, body, events))
+            self._say(intake.answer(Batch(self.headers["idempotency-key"], token, body, events)))
+
+        def _say(self, answer: Answer) -> None:
             said = msgspec.json.encode(answer.body)
             self.send_response(answer.status)
             for name, value in answer.headers.items():

@@ -13,7 +13,7 @@ from ostiary import EmitterLimits
 from ostiary.emitter_sender import AHEAD
 from ostiary.spool_folder import LOCK
 from ostiary.spool_frames import pack
-from tests.sdk.intake_server import Answer, Intake, MakeEmitter, until
+from tests.sdk.intake_server import Intake, MakeEmitter, until
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("_quickly")
 
 
 def test_events_of_a_clock_that_is_ahead_wait_until_the_servers_clock_is_there(
-    open_emitter: MakeEmitter, intake: Intake, caplog: pytest.LogCaptureFixture
+    open_emitter: MakeEmitter, intake: Intake, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Six minutes ahead, as a machine without time service is: all arrive, none is refused, and it is logged once."""
     intake.clock_behind = timedelta(minutes=6)
@@ -43,6 +43,7 @@ def test_events_of_a_clock_that_is_ahead_wait_until_the_servers_clock_is_there(
     until(lambda: emitter.stats.sent == 200)
     assert sorted(intake.stored) == sorted(sent + later)
     assert emitter.stats == type(emitter.stats)(0, 0, 200, 0, 0, "")
+    assert not (tmp_path / "refused.ndjson").exists()
     said = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert said == [f"{AHEAD}; they wait"]
 
@@ -134,10 +135,10 @@ def test_what_is_no_json_in_the_folder_stops_nothing(open_emitter: MakeEmitter, 
     left = tmp_path / "process-1-aa"
     left.mkdir(mode=0o700)
     (left / LOCK).touch()
-    (left / "raised-0000000000.seg").write_bytes(pack([b"1"]))
-    intake.script = [Answer(400)] * 4
+    (left / "raised-0000000000.seg").write_bytes(pack([b"not JSON"]))
     emitter = open_emitter()
     emitter.start()
     until(lambda: emitter.stats.spooled == 1)
     emitter.emit("order.placed", severity="HIGH")
-    until(lambda: emitter.stats.sent == 1)
+    until(lambda: emitter.stats.spooled == 0)
+    assert (emitter.stats.sent, emitter.stats.refused) == (1, 1)

@@ -117,6 +117,10 @@ class Level(StrEnum):
     HIGH = "HIGH"
 
 
+class Rank(IntEnum):
+    FIRST = 1
+
+
 class Kind(str, Enum):  # noqa: UP042 - as older programs write it
     GIFT = "gift"
 
@@ -128,7 +132,7 @@ def test_texts_and_numbers_of_other_classes_are_what_they_stand_for(recorded: Re
         severity=Level.HIGH,
         message=Word("Placed."),
         sub=Word("s-1"),
-        data={Word("w"): Word("x"), "p": Part(1.5), "n": Number(3), "k": Kind.GIFT, "i": IntEnum("I", "A")(1)},
+        data={Word("w"): Word("x"), "p": Part(1.5), "n": Number(3), "k": Kind.GIFT, "i": Rank.FIRST},
         personal={"email": Word("ada@example.com")},
     )
     (event,) = recorded.events

@@ -38,7 +38,8 @@ emitter.close(0)
 
 def refuse_threads(monkeypatch: pytest.MonkeyPatch, *, after: int = 0) -> None:
     """So many of ours still start; then the system has none."""
-    start, started = threading.Thread.start, []
+    start = threading.Thread.start
+    started: list[threading.Thread] = []
 
     def refusing(thread: threading.Thread) -> None:
         if thread.name.startswith("ostiary-"):

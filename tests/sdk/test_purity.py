@@ -21,6 +21,7 @@ PURE = (
     "discovery",
     "bearer",
     "step_up",
+    "emitter_bell",
     "emitter_buffer",
     "emitter_events",
     "emitter_limits",

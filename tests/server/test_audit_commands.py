@@ -99,12 +99,32 @@ def test_a_bundle_is_written_and_verifies_without_settings_or_database(signed: C
     assert "Wrong: line " in broken.stdout
 
 
+def test_an_empty_key_or_checkpoint_file_is_not_taken_for_given(signed: CommandLine, tmp_path: Path) -> None:
+    """S45"""
+    bundle, empty = tmp_path / "log.gz", tmp_path / "empty.txt"
+    empty.touch()
+    signed.json("audit", "export", "--bundle", str(bundle))
+    for key in ("", " \n"):
+        refused = signed.run("audit", "verify", "--bundle", str(bundle), "--key", key)
+        assert refused.exit_code == 2
+        assert "--key is empty; expected the log's key, as `audit checkpoint --key` printed it" in refused.stderr
+    for args in (("--bundle", str(bundle)), ()):
+        found = signed.run("audit", "verify", *args, "--checkpoint", str(empty))
+        assert found.exit_code == 1
+        assert f"Wrong: {empty} holds no checkpoint, so nothing is compared with it." in found.stdout
+
+
 def test_personal_fields_are_in_a_bundle_only_where_asked_for(signed: CommandLine, tmp_path: Path) -> None:
     open_, closed = tmp_path / "open.gz", tmp_path / "closed.gz"
     signed.json("audit", "export", "--bundle", str(open_), "--personal")
     signed.json("audit", "export", "--bundle", str(closed))
     assert signed.json("audit", "verify", "--bundle", str(open_))["opened"] == 5
     assert signed.json("audit", "verify", "--bundle", str(closed))["opened"] == 0
+    told = [each["data"] for each in signed.events() if each["name"] == "admin.evidence_made"]
+    assert told == [
+        {"first": 0, "last": 4, "size": 5, "personal": True},
+        {"first": 0, "last": 5, "size": 6, "personal": False},
+    ]
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,20 @@ def test_verification_needs_no_deployment(cli: CommandLine, bundle: Path) -> Non
     assert cli.run("report", "verify", str(bundle), **nowhere).exit_code == 0
 
 
+def test_an_empty_key_or_checkpoint_file_is_not_taken_for_given(
+    cli: CommandLine, bundle: Path, tmp_path: Path
+) -> None:
+    """S45"""
+    empty = tmp_path / "empty.txt"
+    empty.touch()
+    refused = cli.run("report", "verify", str(bundle), "--key", "")
+    assert refused.exit_code == 2
+    assert "--key is empty; expected the log's key" in refused.stderr
+    found = cli.run("report", "verify", str(bundle), "--checkpoint", str(empty))
+    assert found.exit_code == 1
+    assert "empty.txt holds no checkpoint, so nothing is compared with it" in found.stdout
+
+
 def test_a_changed_bundle_is_exit_code_1_with_the_first_thing_that_is_wrong(cli: CommandLine, bundle: Path) -> None:
     """S45"""
     files = unpack(bundle.read_bytes())

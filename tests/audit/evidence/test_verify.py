@@ -40,7 +40,8 @@ async def test_a_bundle_proves_its_events_to_whoever_holds_the_key_and_a_checkpo
     assert evidence.manifest.checkpoint_size > 600
     assert evidence.path.stat().st_mode & 0o777 == 0o600
     told = await evidence.log.world.events("admin.evidence_made")
-    assert [each["data"] for each in told] == [{"first": 100, "last": 429, "size": evidence.manifest.checkpoint_size}]
+    size = evidence.manifest.checkpoint_size
+    assert [each["data"] for each in told] == [{"first": 100, "last": 429, "size": size, "personal": False}]
 
 
 async def test_it_holds_the_checkpoints_of_the_period_and_one_on_each_side(evidence: Evidence) -> None:
@@ -126,8 +127,15 @@ async def test_a_checkpoint_that_nothing_leads_to_confirms_nothing(evidence: Evi
         held = verify_evidence(file, checkpoints=[kept], vkey=log.audit.key.vkey)
     assert (alone.wrong, held.confirmed) == ((), ())
     assert held.wrong == (
-        "none of your checkpoints is confirmed: ask for a bundle that was made with them (--checkpoint)",
+        "events.jsonl.gz: the bundle holds no proof that leads to the checkpoint of 600 events: ask for one that was"
+        " exported with this checkpoint",
     )
+    # That others fit does not help: the log of this one may be another.
+    kept.write_text("\n".join(split_notes(evidence.kept.read_text())))
+    with path.open("rb") as file:
+        others = verify_evidence(file, checkpoints=[kept], vkey=log.audit.key.vkey)
+    assert (others.ok, others.confirmed) == (False, (100, 257, 430, 642))
+    assert others.wrong == held.wrong
     # One of another log of the same name is worse than none.
     kept.write_text(LedgerKey(log.audit.key.name, bytes(32)).sign(note.split("\n\n")[0] + "\n"))
     with path.open("rb") as file:

@@ -208,12 +208,15 @@ async def test_a_sender_whose_bodies_trickle_blocks_nobody_else(service: Service
 
     headers = {"content-type": "application/json"}
     posts = [asyncio.create_task(service.http.post(EVENTS, content=trickling(), headers=headers)) for _ in range(24)]
-    while (await service.send(service.event())).status_code != 429:
-        await asyncio.sleep(0)
-    async with open_service(service.world, "audit:write", name="other") as other:
-        assert (await other.send(other.event())).status_code == 200
-    ends.set()
-    assert {answer.status_code for answer in await asyncio.gather(*posts)} == {400}
+    try:
+        while (await service.send(service.event())).status_code != 429:
+            await asyncio.sleep(0)
+        async with open_service(service.world, "audit:write", name="other") as other:
+            assert (await other.send(other.event())).status_code == 200
+    finally:
+        ends.set()
+        answers = await asyncio.gather(*posts)
+    assert {answer.status_code for answer in answers} == {400}
     assert (await service.send(service.event())).status_code == 200
 
 
