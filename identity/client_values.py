@@ -9,8 +9,11 @@ GRANTS = ("authorization_code", "refresh_token", "client_credentials")
 # OpenID Connect Core §5.4, §11; every other scope belongs to an API.
 STANDARD_SCOPES = ("openid", "profile", "email", "address", "phone", "offline_access")
 # Scopes of the server's own API, whose identifier is the issuer.
-SERVER_SCOPES = ("users:read", "users:write", "clients:read", "clients:write", "audit:read", "audit:write",
-                 "audit:read_personal", "reports:read", "reports:write", "feed:read", "risk:write", "authzen:evaluate")  # fmt: skip
+SERVER_SCOPES = (
+    "users:read", "users:write", "clients:read", "clients:write",
+    "audit:read", "audit:read_personal", "audit:write", "reports:read", "reports:write",
+    "feed:read", "risk:write", "authzen:evaluate",
+)  # fmt: skip
 DEFAULT_API = "urn:ostiary:default"
 
 
