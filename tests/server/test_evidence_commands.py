@@ -46,9 +46,7 @@ def test_verification_needs_no_deployment(cli: CommandLine, bundle: Path) -> Non
     assert cli.run("report", "verify", str(bundle), **nowhere).exit_code == 0
 
 
-def test_an_empty_key_or_checkpoint_file_is_not_taken_for_given(
-    cli: CommandLine, bundle: Path, tmp_path: Path
-) -> None:
+def test_an_empty_key_or_checkpoint_file_is_not_taken_for_given(cli: CommandLine, bundle: Path, tmp_path: Path) -> None:
     """S45"""
     empty = tmp_path / "empty.txt"
     empty.touch()

@@ -135,7 +135,7 @@ async def test_a_checkpoint_that_nothing_leads_to_confirms_nothing(evidence: Evi
     with path.open("rb") as file:
         others = verify_evidence(file, checkpoints=[kept], vkey=log.audit.key.vkey)
     assert (others.ok, others.confirmed) == (False, (100, 257, 430, 642))
-    assert others.wrong == held.wrong
+    assert "the bundle holds no proof that leads to the checkpoint of 600, 640 events" in others.wrong[0]
     # One of another log of the same name is worse than none.
     kept.write_text(LedgerKey(log.audit.key.name, bytes(32)).sign(note.split("\n\n")[0] + "\n"))
     with path.open("rb") as file:

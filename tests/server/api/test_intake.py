@@ -200,17 +200,21 @@ async def test_half_a_character_costs_its_own_event_and_not_the_batch(service: S
 
 async def test_a_sender_whose_bodies_trickle_blocks_nobody_else(service: Service) -> None:
     """S38"""
-    ends = asyncio.Event()
+    ends, waiting = asyncio.Event(), asyncio.Semaphore(0)
 
     async def trickling() -> AsyncIterator[bytes]:
         yield b"{"
+        # It is asked for more: the server holds a place for it.
+        waiting.release()
         await ends.wait()
 
     headers = {"content-type": "application/json"}
     posts = [asyncio.create_task(service.http.post(EVENTS, content=trickling(), headers=headers)) for _ in range(24)]
     try:
-        while (await service.send(service.event())).status_code != 429:
-            await asyncio.sleep(0)
+        async with asyncio.timeout(20):
+            for _ in posts:
+                await waiting.acquire()
+        check_problem(await service.send(service.event()), 429, "too many batches at once")
         async with open_service(service.world, "audit:write", name="other") as other:
             assert (await other.send(other.event())).status_code == 200
     finally:
