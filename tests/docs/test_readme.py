@@ -83,7 +83,8 @@ def test_the_commands_of_the_readme_work_in_its_order(terminal: Terminal) -> Non
     assert shown.startswith(f"{made['client_id']} ['orders:read'] ")
     cared = terminal.run(care)
     assert re.search(r"^usr_[0-9a-f]{32} is disabled$", cared, re.MULTILINE)
-    assert '"admin.person_state_changed"' in cared
+    assert re.search(r"^The log is whole: \d+ events\.$", cared, re.MULTILINE)
+    assert re.search(r"ostiary-daily-[\d-]+\.pdf", cared)
 
 
 def ask_soon(terminal: Terminal, command: str) -> dict[str, object]:
