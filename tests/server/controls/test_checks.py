@@ -98,7 +98,7 @@ async def test_a_session_that_may_stay_unused_for_long_fails(world: World) -> No
 
 
 async def test_a_lockout_that_came_late_or_ended_soon_fails(world: World) -> None:
-    ada, until = await world.person("ada"), to_seconds(world.clock() + timedelta(minutes=30, seconds=1))
+    ada, until = await world.person("ada"), to_seconds(world.clock() + timedelta(minutes=31))
     strict = {"lockout__failures": "10", "lockout__duration_s": "1800"}
     good = {"failures": 10, "until": until, "scope": "person"}
     await emit(world, Event(type=LOCKOUT_STARTED, actor="anonymous", person=ada.id, data=good))
