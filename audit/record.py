@@ -19,7 +19,7 @@ from audit.catalogue import EventType
 from audit.ledger.merkle import leaf_hash
 from audit.tables import events
 from base.clock import to_micros
-from base.ids import EVENT, show_id
+from base.ids import EVENT, PERSON, show_id
 from base.sealing import seal_under
 from base.statements import Row, insert_into
 
@@ -47,7 +47,7 @@ class Event:
     """What happened, before it becomes a row.
 
     `actor` and `subject` are public ids (`usr_…`, `cli_…`, a kid), or `system`, `anonymous`, `cli`. `person` is the
-    person the event is about, under whose key the personal fields are sealed.
+    person the event is about, under whose key the personal fields are sealed; they are its `subject`, said or not.
     """
 
     type: EventType
@@ -64,10 +64,13 @@ class Event:
 
 
 def check_event(event: Event) -> None:
-    """Raises ValueError where an event carries a field that its type does not declare."""
+    """Raises ValueError where an event carries a field that its type does not declare, or contradicts itself."""
     for given, declared in ((event.data, event.type.public), (event.personal, event.type.personal)):
         if not given.keys() <= declared:
             raise ValueError(f"{event.type.name} does not declare {sorted(given.keys() - declared)}")
+    if event.person is not None and event.subject not in (None, show_id(PERSON, event.person)):
+        # The body commits to the subject. It could be given out as anybody's otherwise, once the salt is destroyed.
+        raise ValueError(f"{event.type.name} is about a person and has another subject")
 
 
 def network_of(address: str) -> str | None:
@@ -112,6 +115,7 @@ def make_row(event: Event, *, event_id: bytes, at: datetime, salt: bytes, subjec
     """The row of `audit.tables.events`, as raw values in the order of `INSERT_EVENT`."""
     check_event(event)
     micros, origin, personal = to_micros(at), event.origin, _personal_fields(event)
+    subject = show_id(PERSON, event.person) if event.person else event.subject
     body = _canonical.encode(
         {
             "v": VERSION,
@@ -121,7 +125,7 @@ def make_row(event: Event, *, event_id: bytes, at: datetime, salt: bytes, subjec
             "severity": event.type.severity,
             "outcome": event.outcome,
             "actor": event.actor,
-            "subject": event.subject,
+            "subject": subject,
             "client": event.client_id,
             "session": event.session_id and event.session_id.hex(),
             "device": event.device_id and event.device_id.hex(),
@@ -136,7 +140,7 @@ def make_row(event: Event, *, event_id: bytes, at: datetime, salt: bytes, subjec
     sealed = seal_under(subject_key, _canonical.encode({"salt": salt.hex(), **personal}), aad)
     return (
         event_id, micros, event.type.name, event.type.family, event.type.severity.value, event.outcome,
-        event.actor, event.subject, event.client_id, event.session_id, event.device_id,
+        event.actor, subject, event.client_id, event.session_id, event.device_id,
         origin.request_id, origin.source,
         None, None, None, None, VERSION, body.decode(), sealed_for, sealed,
         indexes.person, indexes.address, indexes.network,

@@ -144,7 +144,8 @@ class EmergencyAlert:
             async with asyncio.timeout(TRIES_AGAIN.total_seconds()):
                 await receiver.send(message)
         except (DeliveryFailed, TimeoutError) as failure:
-            log.error("%s did not take the alert that the audit log cannot be written: %s", receiver.shown, failure)  # noqa: TRY400
+            words = "%s did not take the alert that the audit log cannot be written: %s"
+            log.error(words, receiver.shown, failure)  # noqa: TRY400 - where it came from is no riddle
             return
         except Exception:
             # A fault of ours; it must be seen, and the next round tries again.

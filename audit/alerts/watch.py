@@ -70,22 +70,25 @@ class AlertWatch:
         self._receivers = receivers
         self._last = last
         self._lease = Lease(audit.database, NAME)
-        # None: to be filled from the database before the next event is judged.
-        self._windows: Windows | None = None
+        # What is remembered, and up to which number; it counts for that number alone. None: to be filled first.
+        self._remembered: tuple[int, Windows] | None = None
         self._asked_at: datetime | None = None
 
     async def round(self) -> None:
         """Judges what is new and escalates what nobody answered, where this process holds the lease."""
-        if not await self._lease.take(self._audit.clock()):
-            self._windows = None
+        now = self._audit.clock()
+        is_behind, is_unanswered = await self._is_behind(), await self._is_unanswered(now)
+        # The lease is a write: while nothing is to be done, none is asked for.
+        if not (is_behind or is_unanswered) or not await self._lease.take(now):
             return
         try:
             for _ in range(MOST_STEPS):
-                if not await self._step():
+                if not await self._is_behind() or not await self._step():
                     break
-            await self._escalate()
+            if is_unanswered:
+                await self._escalate()
         except LeaseLost:
-            self._windows = None
+            self._remembered = None
 
     async def stop(self) -> None:
         """Lets another process go on at once."""
@@ -93,8 +96,6 @@ class AlertWatch:
 
     async def _step(self) -> bool:
         """Judges the next numbers; whether there were any."""
-        if await self._audit.database.find(_IS_BEHIND, (NAME, LEDGER)) is None:
-            return False
         now = self._audit.clock()
         async with self._audit.database.reading() as db:
             end = await next_number(db, LEDGER) or 0
@@ -106,17 +107,23 @@ class AlertWatch:
             end = min(end, first + SPAN)
             found = await self._read(db, events.c.seq >= first, events.c.seq < end)
             administrators = await self._administrators(db, found)
-            windows = self._windows or await self._fill(db, first, now)
+            # Whoever else watched in between has moved the cursor on.
+            known_to, windows = self._remembered or (-1, None)
+            if windows is None or known_to != first:
+                windows = await self._fill(db, first, now)
         # Given back when everything is stored: memory that knows what the database does not would never say it.
-        self._windows = None
+        self._remembered = None
         bursts = gather(each for event in found for each in windows.judge(event, administrators, now=now))
         async with self._audit.database.transaction() as db:
             await self._lease.confirm(db, now)
             for burst in bursts:
                 await self._open(db, burst, now=now)
             await move_cursor(db, NAME, end, now=now)
-        self._windows = windows
+        self._remembered = end, windows
         return True
+
+    async def _is_behind(self) -> bool:
+        return await self._audit.database.find(_IS_BEHIND, (NAME, LEDGER)) is not None
 
     async def _open(self, db: AsyncConnection, burst: Burst, *, now: datetime) -> None:
         fired, event, topic = burst.first, burst.last.event, burst.first.topic
@@ -151,13 +158,14 @@ class AlertWatch:
             now=now,
         )
 
+    async def _is_unanswered(self, now: datetime) -> bool:
+        if self._asked_at is not None and self._asked_at <= now < self._asked_at + _ASKS_EVERY:
+            return False
+        self._asked_at = now
+        return await self._audit.database.find(IS_UNANSWERED, unanswered_between(self._settings, now)) is not None
+
     async def _escalate(self) -> None:
         now = self._audit.clock()
-        if self._asked_at is not None and self._asked_at <= now < self._asked_at + _ASKS_EVERY:
-            return
-        self._asked_at = now
-        if await self._audit.database.find(IS_UNANSWERED, unanswered_between(self._settings, now)) is None:
-            return
         async with self._audit.database.transaction() as db:
             await self._lease.confirm(db, now)
             await escalate(db, self._settings, self._last, now=now)

@@ -18,6 +18,7 @@ from audit.ledger.checkpoints import (
     prove_consistency,
     root_of,
     sign_checkpoint,
+    store_checkpoint,
 )
 from audit.ledger.keeping import LedgerKeeping
 from audit.ledger.merkle import cover, leaf_hash
@@ -26,10 +27,9 @@ from audit.ledger.tiles import WIDTH, find_hashes, leaf_hashes
 from audit.record import Event, Origin, sealed_aad
 from audit.removal.limits import first_kept
 from audit.services import AuditServices
-from audit.tables import checkpoints, events
+from audit.tables import events
 from audit.verification.reading import load_keys, load_numbered, snapshot
 from audit.verification.row_checks import StoredRow, parse_opened
-from base.errors import StatementRefused
 from base.sealing import SealBroken, Sealer, unseal_under
 
 BATCH = 4 * WIDTH
@@ -59,13 +59,8 @@ async def checkpoint_now(audit: AuditServices, *, now: datetime) -> StoredCheckp
             return newest
         # Size and root are of one picture of the database, so it is the truth whoever numbers on meanwhile.
         made = sign_checkpoint(audit, size, await root_of(db, size), now)
-    try:
-        async with audit.database.transaction() as db:
-            row = {"size": made.size, "root": made.root, "at": made.at, "note": made.note}
-            await db.execute(checkpoints.insert().values(row))
-    except StatementRefused:
-        # The server signed the same moment.
-        pass
+    async with audit.database.transaction() as db:
+        await store_checkpoint(db, made)
     async with audit.database.reading() as db:
         return await newest_checkpoint(db)
 

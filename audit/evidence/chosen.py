@@ -1,6 +1,6 @@
 """Which events and which checkpoints go into an evidence bundle."""
 
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import ColumnElement, Select, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.ledger.checkpoints import StoredCheckpoint
@@ -51,7 +51,7 @@ async def choose_checkpoints(db: AsyncConnection, period: Period, newest: Stored
     return [found[size] for size in sorted(found)]
 
 
-def _edge(*where: object, newest_first: bool) -> Select[tuple[int, str]]:
+def _edge(*where: ColumnElement[bool], newest_first: bool) -> Select[tuple[int, str]]:
     c = checkpoints.c
     order = c.size.desc() if newest_first else c.size
-    return select(c.size, c.note).where(*where).order_by(order).limit(1)  # type: ignore[arg-type]
+    return select(c.size, c.note).where(*where).order_by(order).limit(1)

@@ -1,10 +1,10 @@
 """Checkpoints: what the log says of itself, signed, kept in the database and outside of it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, text, update
+from sqlalchemy import RowMapping, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.ledger.merkle import EMPTY_ROOT, Range, consistency_ranges, cover, fold, inclusion_ranges
@@ -20,7 +20,6 @@ from base.sequencer import next_number
 
 PUBLISHED_AT_ONCE = 100
 
-# A command may have signed the same size a moment ago; both say the same.
 _STORE = text(
     "INSERT INTO checkpoints (size, root, at, note) VALUES (:size, :root, :at, :note) ON CONFLICT (size) DO NOTHING"
 )
@@ -52,7 +51,7 @@ async def list_checkpoints(db: AsyncConnection, *, limit: int, before: int | Non
     query = select(checkpoints).order_by(checkpoints.c.size.desc()).limit(limit)
     if before is not None:
         query = query.where(checkpoints.c.size < before)
-    return [_stored(row) for row in (await db.execute(query)).all()]
+    return [_stored(row) for row in (await db.execute(query)).mappings()]
 
 
 async def log_size(db: AsyncConnection) -> int:
@@ -92,9 +91,14 @@ async def make_checkpoint(audit: AuditServices, lease: Lease, *, now: datetime) 
             return None
         await lease.confirm(db, now)
         made = sign_checkpoint(audit, size, await root_of(db, size), now)
-        row = {"size": made.size, "root": made.root, "at": to_micros(made.at), "note": made.note}
-        await db.execute(_STORE, row)
+        await store_checkpoint(db, made)
     return made
+
+
+async def store_checkpoint(db: AsyncConnection, made: StoredCheckpoint) -> None:
+    """Keeps a checkpoint, unless one of this size is there: somebody signed the same moment, and both say the same."""
+    row = {"size": made.size, "root": made.root, "at": to_micros(made.at), "note": made.note}
+    await db.execute(_STORE, row)
 
 
 def sign_checkpoint(audit: AuditServices, size: int, root: bytes, now: datetime) -> StoredCheckpoint:
@@ -135,7 +139,5 @@ async def _begin_place(audit: AuditServices, place: str) -> int:
     return has
 
 
-def _stored(row: Sequence[object]) -> StoredCheckpoint:
-    size, root, at, note, published_at = row
-    assert isinstance(size, int) and isinstance(root, bytes) and isinstance(at, datetime)  # noqa: PT018, S101
-    return StoredCheckpoint(size, root, at, str(note), published_at if isinstance(published_at, datetime) else None)
+def _stored(row: RowMapping) -> StoredCheckpoint:
+    return StoredCheckpoint(**{name: row[name] for name in StoredCheckpoint.__dataclass_fields__})

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from datetime import datetime, timedelta
 
-from audit.ledger.checkpoints import make_checkpoint, publish_checkpoints
+from audit.ledger.checkpoints import PUBLISHED_AT_ONCE, make_checkpoint, publish_checkpoints
 from audit.ledger.numbering import make_sequencer
 from audit.ledger.places import PublishingFailed, Put, places_of
 from audit.services import AuditServices
@@ -24,6 +24,8 @@ class LedgerKeeping:
         self._sequencer = make_sequencer(audit)
         self._places = {name: _Place(name, put) for name, put in places_of(audit).items()}
         self._signed_at: datetime | None = None
+        # Whether every place outside had all there was to have when it was last looked at.
+        self._is_published = False
 
     async def number(self) -> None:
         """One round of numbering."""
@@ -32,10 +34,12 @@ class LedgerKeeping:
     async def sign(self) -> None:
         """A checkpoint, where one is due, and whatever has not reached its places outside yet."""
         now, every = self._audit.clock(), self._audit.settings.checkpoint_every
-        if not await self._sequencer.lease.take(now):
-            return
         # A clock that was set back must not stop the signing.
-        if self._signed_at is None or not now - every < self._signed_at <= now:
+        is_due = self._signed_at is None or not now - every < self._signed_at <= now
+        # The lease is a write: while nothing is to be done, none is asked for.
+        if (self._is_published and not is_due) or not await self._sequencer.lease.take(now):
+            return
+        if is_due:
             if not await self._sign(now):
                 return
             self._signed_at = now
@@ -68,8 +72,7 @@ class LedgerKeeping:
         return True
 
     async def _publish(self, now: datetime) -> None:
-        for place in self._places.values():
-            await place.publish(self._audit, now)
+        self._is_published = all([await place.publish(self._audit, now) for place in self._places.values()])
 
 
 class _Place:
@@ -81,19 +84,20 @@ class _Place:
         self._failures = 0
         self._not_before: datetime | None = None
 
-    async def publish(self, audit: AuditServices, now: datetime) -> None:
-        """Takes there what it lacks, where its pause is over."""
+    async def publish(self, audit: AuditServices, now: datetime) -> bool:
+        """Takes there what it lacks, where its pause is over; whether it has everything now."""
         if self._not_before is not None and now < self._not_before < now + LONGEST_PAUSE:
-            return
+            return False
         try:
-            await publish_checkpoints(audit, self._name, self._put, now=now)
+            taken = await publish_checkpoints(audit, self._name, self._put, now=now)
         except PublishingFailed as failure:
             # Said once until it works again; the checkpoint waits in the database.
             if not self._failures:
                 log.warning("a checkpoint did not leave the database, and is tried again: %s", failure)
             self._failures += 1
             self._not_before = now + min(timedelta(seconds=2 ** min(self._failures, 9)), LONGEST_PAUSE)
-        else:
-            if self._failures:
-                log.warning("checkpoints reach their %s again", self._name)
-            self._failures, self._not_before = 0, None
+            return False
+        if self._failures:
+            log.warning("checkpoints reach their %s again", self._name)
+        self._failures, self._not_before = 0, None
+        return taken < PUBLISHED_AT_ONCE

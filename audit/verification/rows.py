@@ -89,6 +89,8 @@ class RowCheck:
             return "it is about nobody, but its personal fields are said to be a person's"
         if not is_about_nobody and row.sealed_for == NOBODY:
             return "it is about a person, but its personal fields are said to be nobody's"
+        if not is_about_nobody and parse_id(PERSON, body.subject or "") != row.sealed_for:
+            return "its personal fields are said to be those of somebody who is not its subject"
         if row.sealed_for not in keys:
             return "there is no key for its personal fields, and no trace that one was destroyed"
         sealed_key = keys[row.sealed_for]
@@ -131,9 +133,6 @@ class RowCheck:
         self.erased += 1
         if row.sealed_for == NOBODY:
             return "the key of events about nobody is gone, which no erasure destroys"
-        about = parse_id(PERSON, body.subject or "")
-        if about is not None and about != row.sealed_for:
-            return "its personal fields are said to be those of an erased person, but it is about another"
         self.told.unreadable.setdefault(row.sealed_for, row.seq)
         # Index values go in short steps after the key: what an erasure has still to reach is found by the person's.
         indexes = (row.person_index, row.address_index, row.network_index)

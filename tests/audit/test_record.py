@@ -1,6 +1,7 @@
 """An event's row: fixed at birth, personal fields sealed, digests that keep after erasure (architecture, S46)."""
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 
@@ -11,15 +12,16 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from audit.catalogue import LOGIN_FAILED, LOGIN_SUCCEEDED
 from audit.ledger.merkle import leaf_hash
 from audit.record import INSERT_EVENT, Event, Indexes, Origin, make_row, network_of, salted_digest, sealed_aad
+from base.ids import PERSON, show_id
 from base.sealing import SealBroken, unseal_under
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+WHO = b"p" * 16
 KEY = AESGCM(bytes(range(32)))
 EVENT = Event(
     type=LOGIN_SUCCEEDED,
-    actor="usr_1",
-    subject="usr_1",
-    person=b"p" * 16,
+    actor=show_id(PERSON, WHO),
+    person=WHO,
     session_id=b"s" * 16,
     origin=Origin("203.0.113.9", "Firefox", "request-1"),
     data={"methods": ["pwd"], "new_device": True},
@@ -93,6 +95,14 @@ def test_a_field_that_the_type_does_not_declare_is_a_fault() -> None:
         row_of(Event(type=LOGIN_FAILED, actor="anonymous", data={"password": "x"}))
     with pytest.raises(ValueError, match="does not declare"):
         row_of(Event(type=LOGIN_FAILED, actor="anonymous", personal={"reason": "x"}))
+
+
+def test_an_event_about_a_person_has_that_person_as_its_subject() -> None:
+    """S45: the body commits to whose the personal fields are, also once the key and the salt are destroyed."""
+    row = row_of(EVENT)
+    assert row["subject"] == msgspec.json.decode(str(row["body"]))["subject"] == show_id(PERSON, WHO)
+    with pytest.raises(ValueError, match=r"login\.succeeded is about a person and has another subject"):
+        row_of(replace(EVENT, subject="cli_shop"))
 
 
 @pytest.mark.parametrize(

@@ -188,10 +188,12 @@ async def test_another_process_takes_over_with_what_happened_before(desk: Desk) 
 
 async def test_a_frozen_watch_that_wakes_writes_nothing(desk: Desk) -> None:
     person = await desk.world.person(password=None)
+    await desk.tell(failed(person))
     await desk.round()
     second = desk.alert()
     # The first believes in its lease still, and the second has taken it.
     desk.clock.move(seconds=11)
+    await desk.tell(failed(person))
     await second.round()
     desk.clock.move(seconds=-11)
     await desk.tell(locked(person))

@@ -103,7 +103,7 @@ async def test_nobody_elses_fields_are_lost_under_the_name_of_an_erased_person(l
         await db.execute(update(events).where(events.c.seq == number).values(hidden))
     verdict = await log.verify()
     assert [each.words for each in verdict.findings] == [
-        f"event {number}: its personal fields are said to be those of an erased person, but it is about another"
+        f"event {number}: its personal fields are said to be those of somebody who is not its subject"
     ]
 
 
