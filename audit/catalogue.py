@@ -121,6 +121,14 @@ TOKEN_REFRESHED = _event("token.refreshed", LOW, "Tokens were refreshed.", publi
 TOKEN_REFUSED = _event("token.refused", MEDIUM, "A token request was refused.", public="error reason grant_type grant")
 TOKEN_REUSED = _event("token.reused", HIGH, "A spent code or refresh token came back: the grant was ended.",
                       public="kind grant")  # fmt: skip
+IN_FORCE = _event(
+    "token.revocation_in_force", LOW, "What was revoked is refused at every service that follows the feed.",
+    public="epoch first last followers ms",
+)  # fmt: skip
+NOT_IN_FORCE = _event(
+    "token.revocation_not_in_force", MEDIUM, "A service that follows the feed did not confirm a revocation in time.",
+    public="epoch first last followers reached",
+)  # fmt: skip
 TOKEN_REVOKED = _event("token.revoked", LOW, "A token was revoked.", public="kind jti grant")
 GRANT_ENDED = _event("token.grant_ended", MEDIUM, "A grant ended with all of its tokens.", public="grant why")
 CODE_ISSUED = _event("token.code_issued", LOW, "An authorization code was issued.", public="grant scope audience")
@@ -163,6 +171,10 @@ LINK_USED = _event("admin.link_used", HIGH, "A one-time administrator link was u
 KEY_ADDED = _event("admin.key_added", MEDIUM, "A signing key was made.", public="kid alg state")
 KEY_CHANGED = _event("admin.key_changed", MEDIUM, "A signing key changed its state.", public="kid alg before after")
 KEY_REVOKED = _event("admin.key_revoked", HIGH, "A signing key was revoked.", public="kid alg before")
+EVERYTHING_REVOKED = _event(
+    "admin.everything_revoked", HIGH, "Every session, grant and token of the deployment was ended.",
+    public="why sessions grants",
+)  # fmt: skip
 DATA_EXPORTED = _event("admin.audit_exported", MEDIUM, "The audit log was exported.", public="count")
 AUDIT_SEARCHED = _event("admin.audit_searched", LOW, "The audit log was searched.", public="filters")
 INTAKE_REFUSED = _event(

@@ -20,6 +20,9 @@ _TAKE = text(
     " fence = CASE WHEN leases.holder = excluded.holder THEN leases.fence ELSE leases.fence + 1 END"
     " WHERE leases.holder = excluded.holder OR leases.until < :now OR leases.until > :too_late RETURNING fence"
 )
+_SEIZE = text(
+    "UPDATE leases SET holder = :holder, fence = fence + 1, until = :until WHERE name = :name RETURNING fence"
+)
 _MINE = (leases.c.name == bindparam("lease"), leases.c.holder == bindparam("mine"), leases.c.fence == bindparam("num"))
 _CONFIRM = update(leases).where(*_MINE).values(until=bindparam("later")).returning(leases.c.fence)
 
@@ -60,6 +63,17 @@ class Lease:
                 params["too_late"] = to_micros(too_late)
                 self._fence = (await db.execute(_TAKE, params)).scalar_one_or_none()
         self._ask_at = now + self._ttl / 2
+
+    async def seize(self, now: datetime) -> bool:
+        """Takes the lease whoever holds it; whether it was there to be taken. Their next write finds it lost.
+
+        For who sees that the holder does not do what the lease is for: it may be gone, and its time not yet over.
+        """
+        async with self._database.transaction() as db:
+            params = {"name": self.name, "holder": self._holder, "until": to_micros(now + self._ttl)}
+            self._fence = (await db.execute(_SEIZE, params)).scalar_one_or_none()
+        self._ask_at = now + self._ttl / 2
+        return self._fence is not None
 
     def doubt(self) -> None:
         """Lets the next `take` ask the database: what was known of others may be over."""

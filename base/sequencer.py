@@ -4,6 +4,7 @@ Numbering inside that transaction would make every sign-in wait for every other.
 a lease that each of its writes confirms; a number is given in the same transaction that remembers the next one.
 """
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -76,10 +77,26 @@ class Order:
 
 
 class Sequencer:
-    """One process's part in numbering one order. `append` is carried out in the transaction that numbers the rows."""
+    """One process's part in numbering one order. `append` is carried out in the transaction that numbers the rows.
 
-    def __init__(self, database: Database, clock: Clock, order: Order, *, append: Append | None = None) -> None:
+    With `patience_s`, a holder of the lease that numbered nothing for so long while rows waited loses it.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        order: Order,
+        *,
+        append: Append | None = None,
+        patience_s: float | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.lease = Lease(database, order.name, ttl=LEASE)
+        self._patience_s = patience_s
+        self._monotonic = monotonic
+        # Since when rows wait for whoever holds the lease, and the number that was due next then.
+        self._waiting_since: tuple[float, int | None] | None = None
         self._database = database
         self._clock = clock
         self._order = order
@@ -90,7 +107,7 @@ class Sequencer:
     async def round(self) -> int:
         """Numbers what waits, where this process holds the lease; returns how many rows."""
         numbered = 0
-        while await self.is_behind() and await self.lease.take(self._clock()):
+        while await self.is_behind() and (await self.lease.take(self._clock()) or await self._seize()):
             async with self._database.reading() as db:
                 rows = await self._order.unnumbered(db)
             if not rows:
@@ -106,7 +123,24 @@ class Sequencer:
 
     async def is_behind(self) -> bool:
         """Whether rows wait for their number."""
-        return await self._database.find(self._waiting, (1,)) is not None
+        if await self._database.find(self._waiting, (1,)) is not None:
+            return True
+        self._waiting_since = None
+        return False
+
+    async def _seize(self) -> bool:
+        """Takes the lease from a holder that numbers nothing, once this order's patience is over."""
+        if self._patience_s is None:
+            return False
+        async with self._database.reading() as db:
+            due = await next_number(db, self._order.name)
+        now = self._monotonic()
+        if self._waiting_since is None or self._waiting_since[1] != due:
+            self._waiting_since = now, due
+        if now - self._waiting_since[0] < self._patience_s:
+            return False
+        self._waiting_since = None
+        return await self.lease.seize(self._clock())
 
     async def _number(self, rows: Numbered) -> None:
         order, now = self._order, self._clock()

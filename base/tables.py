@@ -112,3 +112,11 @@ cursors = Table(
     Column("next", BigInteger, nullable=False),
     Column("updated_at", Instant, nullable=False),
 )
+
+# A moment at or before which no token of a whole deployment holds, by name; `everyone` is the only one.
+not_before = Table(
+    "not_before",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("at", Instant, nullable=False),
+)

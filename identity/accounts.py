@@ -162,6 +162,8 @@ async def set_person_state(
         data={"before": row.state, "after": state},
     )
     await services.emitter.emit(db, event, now=now)
+    if "suspended" in (row.state, state):
+        await revocation.tell_suspended(db, person_id, suspended=state == "suspended", now=now)
     if state != "active":
         await revocation.revoke_person(db, services, person_id, why=state, now=now, actor=actor, origin=origin)
         await forget_devices(db, services, person_id, why=state, now=now, actor=actor, origin=origin)

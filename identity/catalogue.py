@@ -5,7 +5,7 @@ reloads when it moved.
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import cast
 
 from sqlalchemy import select, update
@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from base.database import Database
 from base.statements import Statement
-from base.tables import revisions
+from base.tables import not_before, revisions
 from base.within import run
 from identity.client_values import SERVER_SCOPES, Api, Client, ClientSecret
 from identity.tables import apis, client_secrets, clients
@@ -55,6 +55,8 @@ class Catalogue:
         self._clients: Mapping[str, Client] = {}
         self._apis: Mapping[str, Api] = {}
         self.origins: frozenset[str] = frozenset()
+        # No token of anybody holds that was issued in this second or before.
+        self.everyone_not_before: datetime | None = None
 
     def find_client(self, client_id: str) -> Client | None:
         """The client, disabled or not, or None."""
@@ -82,6 +84,8 @@ class Catalogue:
             revision = (await db.execute(query)).scalar_one()
             found = await load_clients(db)
             registered = {api.identifier: api for api in await load_apis(db)}
+            everyone = select(not_before.c.at).where(not_before.c.name == "everyone")
+            self.everyone_not_before = (await db.execute(everyone)).scalar_one_or_none()
         self._clients = {client.client_id: client for client in found}
         self._apis = {**registered, self._server_api.identifier: self._server_api}
         self.origins = frozenset(origin for client in found if not client.disabled for origin in client.origins)

@@ -10,6 +10,7 @@ from audit.catalogue import CLIENT_CHANGED, CLIENT_CREATED, CLIENT_DELETED, CLIE
 from audit.record import Event, Origin
 from base.ids import new_id
 from base.secret_values import CLIENT_SECRET, digest, new_secret
+from feed.entries import LONGEST_TOKEN, Entry, Kind, publish
 from identity.apis import find_api
 from identity.catalogue import load_clients, touch
 from identity.client_values import AUTH_METHODS, GRANTS, SERVER_SCOPES, STANDARD_SCOPES, Client, ClientSecret
@@ -196,15 +197,16 @@ async def set_client_disabled(
     actor: str,
     origin: Origin = Origin(),
 ) -> None:
-    """Closes an application, or opens it again; its tokens are refused while it is closed. Raises Refused."""
+    """Closes an application, or opens it again; tokens from before stay refused. Raises Refused."""
     client = await load_client(db, client_id)
     if client.disabled == disabled:
         return
     change = update(clients).where(clients.c.client_id == client_id)
-    await db.execute(
-        change.values(disabled_at=now if disabled else None, updated_at=now, version=clients.c.version + 1)
-    )
+    values = {"disabled_at": now, "not_before": now} if disabled else {"disabled_at": None}
+    await db.execute(change.values(**values, updated_at=now, version=clients.c.version + 1))
     await touch(db, "catalogue")
+    if disabled:
+        await publish(db, Entry(Kind.CLIENT, client_id, now + LONGEST_TOKEN, not_before=now), now=now)
     data = {"before": {"disabled": client.disabled}, "after": {"disabled": disabled}}
     event = Event(
         type=CLIENT_CHANGED, actor=actor, subject=client_id, client_id=client_id, origin=origin, data=data

@@ -24,7 +24,7 @@ from audit.record import Event, Origin
 from base.database import Database
 from base.sealing import Sealer
 from base.tables import revisions
-from feed.entries import Entry, Kind, publish
+from feed.entries import KEY_REMEMBERED, Entry, Kind, publish
 from identity.catalogue import find_revision, touch
 from identity.errors import Refused
 from identity.tables import signing_keys
@@ -267,7 +267,7 @@ async def revoke_key(
         raise Refused("kid", f"there is no key {kid} to revoke")
     change = update(signing_keys).where(signing_keys.c.kid == kid)
     await db.execute(change.values(state="revoked", revoked_at=now, sealed=b""))
-    await publish(db, Entry(Kind.KEY, kid, now + times.hint_after), now=now)
+    await publish(db, Entry(Kind.KEY, kid, now + max(times.hint_after, KEY_REMEMBERED)), now=now)
     data = {"kid": kid, "alg": found.alg, "before": found.state}
     await emitter.emit(db, Event(type=KEY_REVOKED, actor=actor, subject=kid, origin=origin, data=data), now=now)
     following = next((key for key in keys if key.alg == found.alg and key.state == "next"), None)

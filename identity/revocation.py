@@ -11,16 +11,21 @@ from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit.catalogue import GRANT_ENDED, LOGIN_CONSENT_WITHDRAWN, SESSION_ENDED, SESSIONS_ENDED, TOKEN_REVOKED
+from audit.catalogue import (
+    EVERYTHING_REVOKED,
+    GRANT_ENDED,
+    LOGIN_CONSENT_WITHDRAWN,
+    SESSION_ENDED,
+    SESSIONS_ENDED,
+    TOKEN_REVOKED,
+)
 from audit.record import Event, Origin
 from base.ids import GRANT, PERSON, SESSION, show_id
-from feed.entries import Entry, Kind, publish, publish_all
+from base.tables import not_before
+from feed.entries import EVERYONE, LONGEST_TOKEN, Entry, Kind, publish, publish_all
 from identity.catalogue import touch
 from identity.services import Services
 from identity.tables import clients, consents, grants, people, revoked_tokens, sessions
-
-# The longest life of any access token, and a minute for clocks that differ: how long an entry must be remembered.
-LONGEST_TOKEN = timedelta(seconds=86400 + 60)
 
 
 async def revoke_token(
@@ -155,9 +160,9 @@ async def revoke_person(
 ) -> None:
     """Ends everything of a person: sessions, grants, offline ones too, and every token issued until now."""
     change = update(people).where(people.c.id == person_id)
-    await db.execute(change.values(not_before=now, updated_at=now, version=people.c.version + 1))
-    entry = Entry(Kind.PERSON, show_id(PERSON, person_id), now + LONGEST_TOKEN, not_before=now)
-    await publish(db, entry, now=now)
+    change = change.values(not_before=now, updated_at=now, version=people.c.version + 1)
+    sub = (await db.execute(change.returning(people.c.sub))).scalar_one()
+    await publish(db, Entry(Kind.PERSON, sub, now + LONGEST_TOKEN, not_before=now), now=now)
     await end_person_sessions(db, services, person_id, why=why, now=now, actor=actor, origin=origin)
     theirs = grants.c.person_id == person_id
     await _end_grants(db, services, theirs, why=why, now=now, actor=actor, origin=origin)
@@ -179,6 +184,32 @@ async def revoke_client(
     await touch(db, "catalogue")
     await publish(db, Entry(Kind.CLIENT, client_id, now + LONGEST_TOKEN, not_before=now), now=now)
     await _end_grants(db, services, grants.c.client_id == client_id, why=why, now=now, actor=actor, origin=origin)
+
+
+async def revoke_everyone(
+    db: AsyncConnection, services: Services, *, why: str, now: datetime, actor: str, origin: Origin = Origin()
+) -> None:
+    """Ends every session and grant of the deployment, and every token issued until now: an emergency.
+
+    One entry and one event tell it all; who was signed in begins anew, and services get new tokens at once.
+    """
+    insert = sqlite_insert if services.database.is_sqlite else postgres_insert
+    row = insert(not_before).values(name="everyone", at=now)
+    await db.execute(row.on_conflict_do_update(index_elements=["name"], set_={"at": now}))
+    await touch(db, "catalogue")
+    await publish(db, Entry(Kind.EVERYONE, EVERYONE, now + LONGEST_TOKEN, not_before=now), now=now)
+    ended = [
+        (await db.execute(update(table).where(table.c.ended_at.is_(None)).values(ended_at=now, ended_why=why))).rowcount
+        for table in (sessions, grants)
+    ]
+    data = {"why": why, "sessions": ended[0], "grants": ended[1]}
+    await services.emitter.emit(db, Event(type=EVERYTHING_REVOKED, actor=actor, origin=origin, data=data), now=now)
+
+
+async def tell_suspended(db: AsyncConnection, person_id: bytes, *, suspended: bool, now: datetime) -> None:
+    """Tells enforcement points that a person may act no more, or again."""
+    sub = (await db.execute(select(people.c.sub).where(people.c.id == person_id))).scalar_one()
+    await publish(db, Entry(Kind.FACTS, sub, now + LONGEST_TOKEN, facts={"suspended": suspended}), now=now)
 
 
 async def _end_sessions(

@@ -20,6 +20,9 @@ from server.background import Background
 from server.beside import make_work
 from server.edge import Edge, EdgeParts
 from server.failures import Failure, make_failure_answers
+from server.feed import Feed, make_feed
+from server.feed import routes as feed_routes
+from server.feed_events import tell_reached
 from server.logs import AccessLog, write_to_stderr
 from server.methods import one_route_a_path
 from server.metrics import Metrics
@@ -34,6 +37,7 @@ class App:
     asgi: ASGIApp
     metrics: Metrics
     background: Background
+    feed: Feed
     access_log: AccessLog | None
     has_demo: bool
 
@@ -47,7 +51,8 @@ class App:
 def build(settings: Settings, services: Services) -> App:
     """Puts the application together; starts nothing."""
     metrics = Metrics()
-    background = Background(services, make_work(settings, services, metrics))
+    feed = make_feed(services, tell_reached(services))
+    background = Background(services, [*feed.work(), *make_work(settings, services, metrics)])
     access_log = AccessLog(write_to_stderr) if settings.log.access else None
     fail = make_failure_answers(services.pages)
     exact = oauth.hot_routes(services)
@@ -59,7 +64,7 @@ def build(settings: Settings, services: Services) -> App:
         # The demo calls the whole application, which is there only after the demo's routes.
         await app.asgi(scope, receive, send)
 
-    routes = _routes(settings, services, itself)
+    routes = _routes(settings, services, feed, itself)
     router = Router(one_route_a_path(routes, fail), redirect_slashes=False, default=not_found)
     parts = EdgeParts(
         fail=fail,
@@ -76,13 +81,14 @@ def build(settings: Settings, services: Services) -> App:
         asgi=Edge(_dispatch(exact, router), parts),
         metrics=metrics,
         background=background,
+        feed=feed,
         access_log=access_log,
         has_demo=any(getattr(route, "path", "").startswith("/demo") for route in routes),
     )
     return app
 
 
-def _routes(settings: Settings, services: Services, itself: ASGIApp) -> Sequence[BaseRoute]:
+def _routes(settings: Settings, services: Services, feed: Feed, itself: ASGIApp) -> Sequence[BaseRoute]:
     routes = [
         *oauth.routes(services),
         *signin.routes(services),
@@ -91,6 +97,7 @@ def _routes(settings: Settings, services: Services, itself: ASGIApp) -> Sequence
         *recovery.routes(services),
         *account.routes(services),
         *api.routes(services),
+        *feed_routes(services, feed),
     ]
     # The demo keeps its visitors' tokens in one process's memory.
     if settings.has_demo and settings.workers == 1:

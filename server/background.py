@@ -1,4 +1,4 @@
-"""What a server process does beside answering: notices changes of others, numbers events and feed, keeps house."""
+"""What a server process does beside answering: notices changes of others, numbers events, keeps house."""
 
 import asyncio
 import logging
@@ -10,7 +10,6 @@ from sqlalchemy import func, select
 from audit.ledger.keeping import LedgerKeeping
 from audit.ledger.state import LedgerState, find_state
 from base.errors import StorageUnavailable
-from feed.numbering import make_sequencer
 from identity.account.deletion import delete_due_people
 from identity.services import Services
 from identity.tables import sessions
@@ -34,7 +33,6 @@ class Background:
         self._services = services
         self._beside = beside
         self._keeping = LedgerKeeping(services.audit)
-        self._feed = make_sequencer(services.database, services.clock)
         self._tasks: list[asyncio.Task[None]] = []
         self.live_sessions = 0
         self.ledger = LedgerState()
@@ -43,7 +41,7 @@ class Background:
         """Begins; the first housekeeping comes after a minute, so that a start stays short."""
         work = [
             Work("the look for changes", POLL_S, self._poll),
-            Work("numbering", NUMBER_S, self._number),
+            Work("numbering", NUMBER_S, self._keeping.number),
             Work("signing the log", SIGN_S, self._keeping.sign),
             Work("the look at the ledger", WATCH_S, self._watch_ledger),
             Work("housekeeping", HOUSEKEEPING_S, self._keep_house),
@@ -61,15 +59,7 @@ class Background:
             return
         await asyncio.gather(*(_stop(each) for each in self._beside))
         # The last, since the others' ends leave events, too.
-        await _stop(Work("signing the log", SIGN_S, self._keeping.sign, self._stop_numbering))
-
-    async def _stop_numbering(self) -> None:
-        await self._keeping.stop()
-        await self._feed.lease.give_back(self._services.clock())
-
-    async def _number(self) -> None:
-        await self._keeping.number()
-        await self._feed.round()
+        await _stop(Work("signing the log", SIGN_S, self._keeping.sign, self._keeping.stop))
 
     async def _watch_ledger(self) -> None:
         async with self._services.database.reading() as db:

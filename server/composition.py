@@ -25,6 +25,7 @@ from base.outbound import Outbound
 from base.pages import Pages
 from base.rates import RateLimiter
 from base.sealing import SealBroken, Sealer
+from feed.numbering import ensure_epoch
 from identity.argon2_hashes import STANDARD, Argon2Hasher, Argon2Parameters
 from identity.breached import BreachedList, InvalidBreachedList
 from identity.catalogue import Catalogue
@@ -148,6 +149,7 @@ async def _make_keys(database: Database, sealer: Sealer, *, now: datetime) -> _K
             if (await db.execute(select(subject_keys).where(subject_keys.c.subject_id == NOBODY))).first() is None:
                 await emitter.begin_subject(db, NOBODY, now=now)
             await ensure_keys(db, sealer, emitter, now=now)
+            await ensure_epoch(db, now=now)
     except SealBroken as broken:
         raise NotReady(
             "the master key does not open this database: put the key that it was made with into OSTIARY_MASTER_KEY"

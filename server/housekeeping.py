@@ -8,18 +8,20 @@ day, longer than they count.
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Table, and_, delete, exists, or_, select
+from sqlalchemy import ColumnElement, Table, and_, delete, exists, func, or_, select
 
 from audit.alerts.outgoing import is_over as alerts_over
 from audit.tables import alerts, intake_batches
 from base.database import Database
 from base.tables import outbox
-from feed.tables import feed
+from feed.tables import feed, feed_batches, feed_followers
 from identity.mail.outbox import is_over as letters_over
 from identity.tables import attempts, grants, lockouts, revoked_tokens, sessions, single_use
 
 DAY = timedelta(days=1)
 BATCHES_KEPT = timedelta(days=2)
+# What has expired stays a while, so that a follower which was away goes on with a delta.
+FEED_KEPT = timedelta(hours=1)
 KEPT = timedelta(days=30)
 BATCH = 500
 
@@ -31,7 +33,11 @@ def expired(now: datetime) -> Iterator[Rule]:
     yield attempts, attempts.c.expires_at < now
     yield single_use, single_use.c.expires_at < now - DAY
     yield revoked_tokens, revoked_tokens.c.expires_at < now - DAY
-    yield feed, feed.c.expires_at < now - DAY
+    # The last one holds the chain that the next one goes on with.
+    newest = select(func.max(feed.c.seq)).scalar_subquery()
+    yield feed, and_(feed.c.expires_at < now - FEED_KEPT, feed.c.seq < newest)
+    yield feed_followers, feed_followers.c.heard_at < now - DAY
+    yield feed_batches, feed_batches.c.numbered_at < now - KEPT
     yield outbox, letters_over(now)
     yield intake_batches, intake_batches.c.created_at < now - BATCHES_KEPT
     yield alerts, alerts_over(now)

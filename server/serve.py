@@ -83,7 +83,7 @@ async def _answer_requests(prepared: Prepared, number: int, announce: Announce |
         main = make_server(app.asgi, prepared.tls)
         side = make_server(operations, None)
 
-        _obey_signals(main, operations)
+        _obey_signals(main, operations, app)
         app.background.start()
         beside = [asyncio.create_task(prepared.tls.watch())] if prepared.tls else []
         if prepared.ops_sockets:
@@ -98,7 +98,7 @@ async def _answer_requests(prepared: Prepared, number: int, announce: Announce |
             await app.close()
 
 
-def _obey_signals(main: "Server", operations: Operations) -> None:
+def _obey_signals(main: "Server", operations: Operations, app: App) -> None:
     loop = asyncio.get_running_loop()
     asked_at = 0.0
 
@@ -107,6 +107,7 @@ def _obey_signals(main: "Server", operations: Operations) -> None:
         if not main.should_exit:
             asked_at = loop.time()
             operations.stopping = main.should_exit = True
+            app.feed.hub.end_streams()
         elif loop.time() - asked_at > REPEATED_WITHIN_S:
             # A second signal does not wait for requests under way. What comes at once is no second one: Ctrl-C and
             # systemd reach every process of a group, and the parent of several passes its own on.

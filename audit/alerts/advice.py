@@ -32,4 +32,5 @@ ADVICE: Mapping[str, str] = {
     events.LINK_MADE.name: _ASK_THE_ADMINISTRATOR,
     events.LINK_USED.name: "There is a new administrator now. If none of you did this, disable the account at once.",
     events.KEY_REVOKED.name: _ASK_THE_ADMINISTRATOR,
+    events.EVERYTHING_REVOKED.name: _ASK_THE_ADMINISTRATOR,
 }

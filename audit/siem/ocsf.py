@@ -43,6 +43,7 @@ _ENTITIES: Mapping[str, tuple[str, str]] = {
     "admin.key_added": ("signing key", "kid"),
     "admin.key_changed": ("signing key", "kid"),
     "admin.key_revoked": ("signing key", "kid"),
+    "admin.everything_revoked": ("tokens", ""),
     "admin.invited": ("invitation", ""),
     "admin.registration_asked": ("registration", ""),
     "admin.link_made": ("one-time link", ""),

@@ -77,11 +77,12 @@ _TOLD_AS: Mapping[tuple[OcsfClass, int], str] = {
     (ENTITY, 1): "client.created client.api_created admin.key_added admin.invited admin.link_made"
     " admin.registration_asked",
     (ENTITY, 3): "client.changed client.secret_added client.api_changed admin.key_changed",
-    (ENTITY, 4): "client.deleted client.api_deleted token.revoked token.grant_ended login.consent_withdrawn",
+    (ENTITY, 4): "client.deleted client.api_deleted token.revoked token.revocation_in_force token.grant_ended"
+    " login.consent_withdrawn",
     (ENTITY, 6): "device.added",
     (ENTITY, 10): "device.remembered admin.link_used admin.link_refused",
-    (ENTITY, 11): "device.forgotten admin.key_revoked",
-    (FINDING, 1): "mfa.counter_regressed recovery.not_me token.reused",
+    (ENTITY, 11): "device.forgotten admin.key_revoked admin.everything_revoked",
+    (FINDING, 1): "mfa.counter_regressed recovery.not_me token.reused token.revocation_not_in_force",
     (FINDING, 2): "admin.alert_acknowledged admin.alert_sent_again",
     (API, 1): "admin.people_imported admin.intake_refused admin.report_made admin.alert_tested",
     (API, 2): "admin.audit_exported admin.audit_searched admin.evidence_made admin.data_taken admin.report_read",

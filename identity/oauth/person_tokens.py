@@ -26,7 +26,8 @@ async def mint_for_grant(
     api = services.catalogue.find_api(grant.audience)
     if api is None:
         raise OAuthError("invalid_target", "the API of this grant is no longer registered")
-    issued_at = issue_moment(now, grant.person_not_before, client.not_before)
+    everyone = services.catalogue.everyone_not_before
+    issued_at = issue_moment(now, grant.person_not_before, client.not_before, everyone)
     amr = tuple(grant.claims["amr"])
     session = None if grant.offline or grant.session_id is None else show_id(SESSION, grant.session_id)
     token = AccessToken(

@@ -53,6 +53,8 @@ async def find_live_access_token(services: Services, text: str, *, now: datetime
     client = services.catalogue.find_client(str(claims["client_id"]))
     if client is None or client.disabled or _is_before(issued, client.not_before):
         return None
+    if _is_before(issued, services.catalogue.everyone_not_before):
+        return None
     if await is_revoked(services.database, str(claims["jti"])):
         return None
     if "grant" not in claims:

@@ -13,7 +13,8 @@ from starlette.types import ASGIApp
 from identity.client_values import SERVER_SCOPES
 from identity.services import Services
 from server.api import audit_events, audit_export, audit_intake, audit_ledger, reports
-from server.api.problems import Problem, answer_http_exception, answer_problem, answer_refused_parameters
+from server.api.parameter_problems import answer_refused_parameters
+from server.api.problems import Problem, answer_http_exception, answer_problem
 
 _QUIET: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 _ABOUT = (

@@ -26,10 +26,11 @@ _NOT_VALID = "the access token is not valid here: unknown, expired, revoked, or 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The service that calls, and the scopes that its token carries and it still has."""
+    """The service that calls, the scopes that its token carries and it still has, and until when the token holds."""
 
     client: Client
     scopes: frozenset[str]
+    expires_at: datetime
 
     @property
     def actor(self) -> str:
@@ -60,7 +61,7 @@ async def load_caller(services: Services, request: Request, scope: str, *, now: 
     if live.grant is not None:
         await _record(services, request, "a person's token", client)
         raise _challenge(403, "the API takes tokens of services: client credentials", 'error="insufficient_scope"')
-    caller = Caller(client, live.scopes & client.scopes)
+    caller = Caller(client, live.scopes & client.scopes, live.expires_at)
     await check_scope(services, request, caller, scope)
     return caller
 

@@ -1,10 +1,8 @@
 """Faults as problem documents (RFC 9457), with the paths of the fields at fault and the request's id."""
 
-import re
 from collections.abc import Mapping, Sequence
 
 import msgspec
-from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,15 +15,13 @@ _TITLES = {
     404: "Nothing is here",
     405: "Not possible here",
     409: "Not possible now",
+    410: "It is not there any more",
     413: "Too much was sent",
     415: "Not this kind of content",
     422: "The content is not right",
     429: "Too much at once",
     503: "Not possible right now",
 }
-# The words of the library that checks parameters, cut down to what was expected.
-_SAID = re.compile(r"^(input|string|value) should (be )?(a valid )?", re.IGNORECASE)
-_KINDS = {"extra_forbidden": "no such parameter"}
 
 
 class Problem(Exception):
@@ -67,13 +63,6 @@ def answer_problem(request: Request, problem: Exception) -> Response:
     return Response(msgspec.json.encode(body), problem.status, problem.headers, MEDIA_TYPE)
 
 
-def answer_refused_parameters(request: Request, failure: Exception) -> Response:
-    """The document of parameters that do not fit what an endpoint declares: each is named."""
-    assert isinstance(failure, RequestValidationError)  # noqa: S101 - as above
-    errors = [_told(each) for each in failure.errors()]
-    return answer_problem(request, Problem(400, f"{errors[0]['field']}: {errors[0]['expected']}", errors=errors))
-
-
 def answer_http_exception(request: Request, failure: Exception) -> Response:
     """The document of what the framework refuses by itself: an unknown address or method."""
     assert isinstance(failure, HTTPException)  # noqa: S101 - as above
@@ -88,10 +77,3 @@ def _allowed(request: Request) -> dict[str, str]:
     path = request.scope["path"]
     routes = [each for each in request.app.state.routes if each.path_regex.fullmatch(path)]
     return {"Allow": ", ".join(sorted({method for each in routes for method in each.methods or ()}))}
-
-
-def _told(error: Mapping[str, object]) -> dict[str, object]:
-    place = error.get("loc")
-    parts = [str(part) for part in place[1:]] if isinstance(place, tuple | list) else []
-    said = _SAID.sub("", str(error.get("msg", "")))
-    return {"field": ".".join(parts)[:64], "expected": _KINDS.get(str(error.get("type")), said)}

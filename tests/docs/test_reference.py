@@ -76,7 +76,7 @@ async def test_every_endpoint_is_documented_and_every_documented_one_exists(tmp_
 
 
 def _served(world: World, settings: object) -> list[tuple[str, set[str]]]:
-    routes = _routes(settings, world.services, world.app.asgi)  # type: ignore[arg-type]
+    routes = _routes(settings, world.services, world.app.feed, world.app.asgi)  # type: ignore[arg-type]
     found = [(each.path, each.methods or {"any"}) for each in routes if isinstance(each, Route)]
     hot = {path: {"GET"} if path.startswith("/.well-known/") else {"POST"} for path in hot_routes(world.services)}
     hot["/oauth/userinfo"] = {"GET", "POST"}

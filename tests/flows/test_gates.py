@@ -141,7 +141,7 @@ def test_every_way_has_a_cell_for_every_gate() -> None:
 @pytest.mark.anyio
 async def test_every_route_of_the_application_has_a_row(world: World) -> None:
     settings = load_settings(environ={"OSTIARY_DEMO": "on"}).settings
-    found = _routes(settings, world.services, world.app.asgi)
+    found = _routes(settings, world.services, world.app.feed, world.app.asgi)
     assert all(isinstance(route, Route | Mount) for route in found)
     paths = {route.path for route in found if isinstance(route, Route | Mount)} | set(hot_routes(world.services))
     demo = {path for path in paths if path == "/demo" or path.startswith("/demo/")}

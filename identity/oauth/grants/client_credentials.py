@@ -30,7 +30,7 @@ async def redeem(request: TokenRequest) -> dict[str, object]:
     minted = mint_access_token(
         services.keys.signer("ES256"),
         token,
-        issued_at=issue_moment(now, client.not_before),
+        issued_at=issue_moment(now, client.not_before, services.catalogue.everyone_not_before),
         ttl=access.api.token_ttl(client, services.settings.access_token_ttl),
     )
     event = _issued(request, access, minted)

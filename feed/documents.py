@@ -1,0 +1,110 @@
+"""`/feed/v1/snapshot` and `/feed/v1/delta`: all that is in force, and what came after a number."""
+
+import asyncio
+import gzip
+import hashlib
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from base.clock import Clock
+from base.request import header
+from base.secret_values import b64url
+from feed.callers import FeedRefused
+from feed.hub import FeedHub
+from feed.parameters import parse_epoch, parse_number, parse_wait, refuse_unknown
+from feed.reading import GoneFromLog, read_lines, read_snapshot
+from feed.wire import Position
+
+MEDIA_TYPE = "application/x-ndjson"
+_GONE = "the log does not go on from there: load /feed/v1/snapshot"
+
+
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """A snapshot's lines: their number, digest, and themselves, plain and compressed."""
+
+    position: Position
+    count: int
+    digest: str
+    plain: bytes
+    gzipped: bytes
+
+
+class Documents:
+    """Both endpoints for one process; the last snapshot is kept until the log goes on."""
+
+    def __init__(self, hub: FeedHub, clock: Clock) -> None:
+        self._hub = hub
+        self._clock = clock
+        self._packed: _Packed | None = None
+        self._packing = asyncio.Lock()
+
+    async def snapshot(self, request: Request) -> Response:
+        """Everything in force: a signed head about all of it, then its lines. 304 where the caller has just that."""
+        refuse_unknown(request)
+        now = await self._hub.read_now()
+        tag = f'"{now.epoch}:{now.seq}"'
+        # The same number is another document once entries have expired; for who has it, nothing has changed.
+        headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept-Encoding, Authorization"}
+        if header(request.scope, b"if-none-match") == tag:
+            return Response(status_code=304, headers=headers)
+        packed = await self._pack()
+        place = packed.position
+        head = self._hub.sign_head(place, count=packed.count, digest=packed.digest)
+        first = _head_line(head)
+        headers["ETag"] = f'"{place.epoch}:{place.seq}"'
+        if "gzip" in (header(request.scope, b"accept-encoding") or ""):
+            # Two members one after the other are one gzip file (RFC 1952 §2.2).
+            headers["Content-Encoding"] = "gzip"
+            return Response(gzip.compress(first, 1) + packed.gzipped, headers=headers, media_type=MEDIA_TYPE)
+        return Response(first + packed.plain, headers=headers, media_type=MEDIA_TYPE)
+
+    async def _pack(self) -> _Packed:
+        async with self._packing:
+            packed, place = self._packed, self._hub.position
+            if packed is None or packed.position != place:
+                async with self._hub.database.reading() as db:
+                    found, lines = await read_snapshot(db, self._hub.issuer, now=self._clock())
+                packed = self._packed = await asyncio.to_thread(_packed, found, lines)
+            return packed
+
+    async def delta(self, request: Request) -> Response:
+        """The lines after a number and a signed head of the last one; waits for something new where that is asked."""
+        refuse_unknown(request, "epoch", "after", "wait")
+        asked = request.query_params
+        epoch = parse_epoch(asked.get("epoch"), field="epoch")
+        after, wait_s = parse_number(asked.get("after"), field="after"), parse_wait(asked.get("wait"))
+        await self._hub.read_now()
+        word = self._hub.next_word()
+        if wait_s and self._hub.position == Position(epoch, after, self._hub.position.chain):
+            await self._wait_beyond(after, word, wait_s)
+            await self._hub.read_now()
+        try:
+            async with self._hub.database.reading() as db:
+                lines, place = await read_lines(db, self._hub.issuer, epoch=epoch, after=after)
+        except GoneFromLog:
+            raise FeedRefused(410, _GONE) from None
+        body = b"".join(line + b"\n" for line in lines) + _head_line(self._hub.sign_head(place))
+        return Response(body, headers={"Cache-Control": "no-store"}, media_type=MEDIA_TYPE)
+
+    async def _wait_beyond(self, seq: int, word: asyncio.Event, wait_s: int) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                while self._hub.position.seq == seq and not self._hub.is_closed:
+                    await word.wait()
+                    word = self._hub.next_word()
+
+
+def _head_line(head: str) -> bytes:
+    return msgspec.json.encode({"head": head}) + b"\n"
+
+
+def _packed(position: Position, lines: Sequence[bytes]) -> _Packed:
+    plain = b"".join(line + b"\n" for line in lines)
+    digest = b64url(hashlib.sha256(plain).digest())
+    return _Packed(position, len(lines), digest, plain, gzip.compress(plain, 6))

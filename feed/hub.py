@@ -1,0 +1,146 @@
+"""The feed in one server process: reads the table twenty times a second, and tells everybody who waits for it.
+
+Redis or notifications could wake a process a little sooner and would be one more thing that can fall silent; the
+table is the truth, and asking it costs a process some thousandths of a core (decision 0016).
+"""
+
+import asyncio
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from base.clock import Clock
+from base.database import Database
+from base.sequencer import Sequencer
+from feed.reading import PAGE, GoneFromLog, find_position, read_lines
+from feed.wire import Position, Reading, head_claims
+
+READ_S = 0.05
+HEARTBEAT_S = 1.0
+# Lines that a follower may be behind and is still served from memory; who is further behind reads the table.
+KEPT_LINES = 2 * PAGE
+# An entry that waits longer than this for its number is in force nowhere: then the process says nothing of the log.
+LONGEST_WAIT_S = 0.8
+
+SignHead = Callable[[dict[str, object]], str]
+
+
+class FeedHub:
+    """What one process knows of the feed. `round` is called every `READ_S` by one task; others may wait and ask."""
+
+    def __init__(
+        self,
+        database: Database,
+        sequencer: Sequencer,
+        *,
+        issuer: str,
+        sign: SignHead,
+        clock: Clock,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.database = database
+        self.issuer = issuer
+        self.is_closed = False
+        self._sequencer = sequencer
+        self._sign = sign
+        self._clock = clock
+        self._monotonic = monotonic
+        self._boot = os.urandom(8).hex()
+        self._reading: Reading | None = None
+        self._lines: deque[bytes] = deque(maxlen=KEPT_LINES)
+        self._head = ""
+        self._told_at = -HEARTBEAT_S
+        self._waits_since: float | None = None
+        self._changed = asyncio.Event()
+        self._turn = asyncio.Lock()
+
+    @property
+    def head(self) -> str:
+        """What was told last, signed; empty before the first time."""
+        return self._head
+
+    @property
+    def position(self) -> Position:
+        """The place of `head` in the log. Raises LookupError before the first reading."""
+        if self._reading is None:
+            raise LookupError("the feed was not read yet")
+        return self._reading.position
+
+    async def round(self) -> None:
+        """Numbers what waits, reads what is new and tells it; once a second it tells that there is nothing new."""
+        async with self._turn:
+            known = self._reading.position if self._reading else None
+            reading = await self._read()
+            self._reading = reading
+            began = reading.up_ms / 1000
+            is_held_up = self._waits_since is not None and began - self._waits_since > LONGEST_WAIT_S
+            if reading.position != known or (began - self._told_at >= HEARTBEAT_S and not is_held_up):
+                self._told_at = began
+                self._head = self.sign_head()
+                self._wake()
+
+    async def read_now(self) -> Position:
+        """Where the log stands, by a reading that began after this call: a follower may know more than we do."""
+        await self.round()
+        return self.position
+
+    async def _read(self) -> Reading:
+        began, at = self._monotonic(), self._clock()
+        position, waits = await find_position(self.database, self.issuer)
+        if waits:
+            await self._sequencer.round()
+            position, waits = await find_position(self.database, self.issuer)
+        self._waits_since = None if not waits else began if self._waits_since is None else self._waits_since
+        before = self._reading
+        if before is None or before.position.epoch != position.epoch or before.position.seq > position.seq:
+            self._lines.clear()
+        elif before.position.seq < position.seq:
+            taken = await self._take_new(before.position)
+            if taken.seq < position.seq:
+                # There is more than one page of news: what was read is the log of then, and not of now.
+                return Reading(taken, before.at, before.up_ms)
+            position = taken
+        return Reading(position, at, int(began * 1000))
+
+    async def _take_new(self, known: Position) -> Position:
+        async with self.database.reading() as db:
+            try:
+                lines, position = await read_lines(db, self.issuer, epoch=known.epoch, after=known.seq)
+            except GoneFromLog:
+                # The log was set back meanwhile; the next round sees it as it is.
+                return known
+        self._lines.extend(lines)
+        return position
+
+    def sign_head(self, position: Position | None = None, **more: object) -> str:
+        """A head of the last reading, about its last place or an earlier one; `more` joins the claims."""
+        if self._reading is None:
+            raise LookupError("the feed was not read yet")
+        claims = head_claims(self._reading, position or self.position, issuer=self.issuer, boot=self._boot)
+        return self._sign({**claims, **more})
+
+    def lines_after(self, seq: int) -> Sequence[bytes] | None:
+        """The lines after a number; None where they are not in memory and the table must be asked."""
+        missing = self.position.seq - seq
+        if not 0 <= missing <= len(self._lines):
+            return None
+        return [self._lines[place] for place in range(len(self._lines) - missing, len(self._lines))]
+
+    def next_word(self) -> asyncio.Event:
+        """Set when something is told next, or the hub closes."""
+        return self._changed
+
+    def end_streams(self) -> None:
+        """Ends every stream, so that a process which is to stop need not wait for them."""
+        self.is_closed = True
+        self._wake()
+
+    async def close(self) -> None:
+        """Ends every stream, and lets another process number at once."""
+        self.end_streams()
+        await self._sequencer.lease.give_back(self._clock())
+
+    def _wake(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
