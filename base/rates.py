@@ -1,51 +1,17 @@
-"""Rate limits: how many of something one key may do in a sliding window.
+"""Rate limits: how many of something one key may do in a sliding window, counted in the cache.
 
-A window's count and the one before it are kept; the earlier one fades as the new one goes on. That is exact to a few
-per cent, takes two small counters a key, and has no double burst at a window's edge.
+The rule itself is the SDK's (`ostiary.rates`), so that services and this server judge alike.
 """
 
-import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 from base.cache import CacheUnavailable, InProcess, KeyValue
 from base.clock import to_micros
+from ostiary.rates import RateVerdict, judge
 
 COOL_DOWN_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class RateVerdict:
-    """Whether one more is allowed; `retry_after_s` is 0 where it is, and `remaining` says how many more are."""
-
-    allowed: bool
-    retry_after_s: int
-    remaining: int
-
-
-def judge(*, previous: int, current: int, limit: int, window_s: int, elapsed_s: float) -> RateVerdict:
-    """The verdict about the hit that made `current` (it is counted already).
-
-    `previous` counts at most as `limit`: somebody who knocked in vain for a whole window is let in again as slowly as
-    one who used up the limit, and no slower. `elapsed_s` is how far the current window has gone.
-    """
-    capped = min(previous, limit)
-    carried = capped * (1 - elapsed_s / window_s)
-    used = carried + current
-    if used <= limit:
-        return RateVerdict(True, 0, int(limit - used))
-    return RateVerdict(False, max(1, math.ceil(_wait_s(capped, current + 1, limit, window_s) - elapsed_s)), 0)
-
-
-def _wait_s(capped: int, coming: int, limit: int, window_s: int) -> float:
-    """When the next hit will pass, counted from the current window's beginning; `coming` is the count it will make."""
-    if coming <= limit:
-        # Enough of the earlier window has faded when capped * (1 - t / window) + coming = limit.
-        return window_s * (1 - (limit - coming) / capped)
-    # Not within this window; in the next one this one's `limit` fades, and room for one must have opened.
-    return window_s + window_s / limit
 
 
 class RateLimiter:

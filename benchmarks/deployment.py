@@ -56,13 +56,17 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A running server: `service` asks for itself, `web` signs people in; people are called `person0` and so on."""
+    """A running server: `service` asks for itself, `web` signs people in, `follower` reads the feed.
+
+    People are called `person0` and so on.
+    """
 
     kind: DatabaseKind
     program: Program
     port: int
     service: Credentials
     web: Credentials
+    follower: Credentials
     own: OwnPeople
 
     @property
@@ -84,7 +88,7 @@ def start_deployment(kind: DatabaseKind, folder: Path, database_url: str | None 
     if database_url is not None:
         environment["OSTIARY_DATABASE_URL"] = database_url
         environment["OSTIARY_MASTER_KEY"] = base64.b64encode(os.urandom(32)).decode()
-    service, web, own = asyncio.run(_fill(environment))
+    service, web, follower, own = asyncio.run(_fill(environment))
     program = start(
         f"the server on {kind}",
         [sys.executable, "-m", "server.cli", "serve"],
@@ -96,10 +100,10 @@ def start_deployment(kind: DatabaseKind, folder: Path, database_url: str | None 
     except BaseException:
         program.stop()
         raise
-    return Deployment(kind, program, port, service, web, own)
+    return Deployment(kind, program, port, service, web, follower, own)
 
 
-async def _fill(environment: Mapping[str, str]) -> tuple[Credentials, Credentials, OwnPeople]:
+async def _fill(environment: Mapping[str, str]) -> tuple[Credentials, Credentials, Credentials, OwnPeople]:
     settings: Settings = load_settings(environ=environment).settings
     prepare_data_dir(settings.data_dir)
     master_keys = load_master_keys(settings)
@@ -111,13 +115,21 @@ async def _fill(environment: Mapping[str, str]) -> tuple[Credentials, Credential
             await add_scopes(db, services, identifier=API, scopes=API_SCOPES, now=now, actor="cli")
             service = await _register(db, services, now, auth_method="client_secret_basic")
             web = await _register(db, services, now, auth_method="client_secret_post")
+            made = await create_client(
+                db,
+                services,
+                NewClient(name="Follower", grants=("client_credentials",), scopes=("feed:read",)),
+                now=now,
+                actor="cli",
+            )
+            follower = Credentials(made.client.client_id, made.secret or "")
         async with services.database.transaction() as db:
             for number in range(PEOPLE):
                 new = NewPerson(username=f"person{number}", email=f"person{number}@example.com", name="Ada Byron")
                 person_id = await create_person(db, services, new, now=now, actor="cli", via="cli")
                 await set_password(db, services, person_id, hashed, why="created", now=now, actor="cli")
         own = await add_own_people(services, hashed)
-    return service, web, own
+    return service, web, follower, own
 
 
 async def _register(db: AsyncConnection, services: Services, now: datetime, *, auth_method: str) -> Credentials:

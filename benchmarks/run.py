@@ -18,6 +18,7 @@ from pathlib import Path
 
 from benchmarks.compare import ROWS, Effort, Sides, compare
 from benchmarks.deployment import DatabaseKind, Deployment, start_deployment
+from benchmarks.feed import QUICK_REVOKED, REVOKED, measure_feed
 from benchmarks.figures import Figure, document, table
 from benchmarks.imports import PEOPLE, QUICK_PEOPLE, measure_import
 from benchmarks.ledger import EVENTS, QUICK_EVENTS, measure_ledger
@@ -27,12 +28,14 @@ from benchmarks.postgres import start_postgres
 from benchmarks.processes import LOAD_CORE, ROOT, SERVER_CORE, BenchmarkFailed
 from benchmarks.report import DAY_EVENTS, QUICK_DAY_EVENTS, measure_report
 from benchmarks.rivals import Rival, start_floor, start_peer
+from benchmarks.sdk_start import QUICK_ROUNDS, ROUNDS, measure_sdk_start
 from benchmarks.search import QUICK_SEARCHED, SEARCHED, measure_search
 from benchmarks.signin_rows import compare_signin, measure_latency, measure_overload
+from benchmarks.verify import measure_verify
 
 PROTOCOL_ROWS = tuple(row.name for row in ROWS)
 SIGNIN_ROWS = ("signin", "latency", "overload", "totp", "sessions")
-NAMES = (*PROTOCOL_ROWS, *SIGNIN_ROWS, "memory", "import", "ledger", "report", "search")
+NAMES = (*PROTOCOL_ROWS, *SIGNIN_ROWS, "memory", "import", "ledger", "report", "search", "feed", "verify", "sdk-start")
 FULL, QUICK = Effort(pairs=7, seconds=4, warm_up_s=10), Effort(pairs=1, seconds=2, warm_up_s=4)
 SIGNINS, QUICK_SIGNINS = 10_000, 200
 
@@ -117,7 +120,21 @@ def _measure(args: argparse.Namespace, folder: Path) -> Iterator[list[Figure]]:
         people = QUICK_PEOPLE if args.quick else PEOPLE
         with deployments(("sqlite",), folder / "import") as ours:
             yield _guarded("import", partial(measure_import, ours[0], folder / "import" / "sqlite", people, say))
+    yield from _measure_services(args, wanted, kinds, folder)
+    if "sdk-start" in wanted:
+        yield _guarded("sdk-start", partial(measure_sdk_start, QUICK_ROUNDS if args.quick else ROUNDS, say))
     yield from _measure_log(args, wanted, kinds, folder)
+
+
+def _measure_services(
+    args: argparse.Namespace, wanted: Collection[str], kinds: Sequence[DatabaseKind], folder: Path
+) -> Iterator[list[Figure]]:
+    if "verify" in wanted:
+        effort = QUICK if args.quick else Effort(args.pairs or FULL.pairs, FULL.seconds, FULL.warm_up_s)
+        yield _guarded("verify", partial(measure_verify, folder / "verify", effort, is_quick=args.quick, say=say))
+    for kind in kinds if "feed" in wanted else ():
+        with deployments((kind,), folder / "feed") as ours:
+            yield _guarded("feed", partial(measure_feed, ours[0], QUICK_REVOKED if args.quick else REVOKED))
 
 
 def _measure_log(

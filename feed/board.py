@@ -6,8 +6,6 @@ A follower says how far it is (`/feed/v1/ack`); that it is there is seen from it
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from base.clock import Clock, to_micros
 from base.database import Database
 from base.statements import Insert, Prepared, Row
@@ -18,43 +16,53 @@ HEARD_EVERY = timedelta(seconds=5)
 # Of one process; more than that are refused a name of their own, so that nobody fills the table.
 MOST_FOLLOWERS = 5000
 
-_KINDS = ("text", "text", "bigint", "bigint", "bigint", "bytea", "bigint", "bigint")
-_UPSERT = (
-    "INSERT INTO feed_followers (client_id, name, connected_at, heard_at, left_at, epoch, seq, acked_at) {source}"
+_SEEN = (
+    "INSERT INTO feed_followers (client_id, name, connected_at, heard_at, left_at) {source}"
     " ON CONFLICT (client_id, name) DO UPDATE SET"
     " connected_at = CASE WHEN feed_followers.left_at IS NULL"
     " THEN feed_followers.connected_at ELSE excluded.connected_at END,"
-    " heard_at = excluded.heard_at, left_at = excluded.left_at,"
-    " acked_at = CASE WHEN excluded.epoch IS NULL OR (feed_followers.epoch = excluded.epoch"
-    " AND feed_followers.seq >= excluded.seq) THEN feed_followers.acked_at ELSE excluded.acked_at END,"
-    " seq = CASE WHEN excluded.epoch IS NULL OR (feed_followers.epoch = excluded.epoch"
-    " AND feed_followers.seq >= excluded.seq) THEN feed_followers.seq ELSE excluded.seq END,"
-    " epoch = COALESCE(excluded.epoch, feed_followers.epoch)"
+    # Who left here may have come back by another process, and that one have written first.
+    " left_at = CASE WHEN feed_followers.heard_at > excluded.left_at"
+    " THEN feed_followers.left_at ELSE excluded.left_at END,"
+    " heard_at = CASE WHEN feed_followers.heard_at > excluded.heard_at"
+    " THEN feed_followers.heard_at ELSE excluded.heard_at END"
 )
-_COLUMNS = ("client_id", "name", "connected_at", "heard_at", "left_at", "epoch", "seq", "acked_at")
-_STORE = Insert(
-    columns=_COLUMNS,
-    sqlite=_UPSERT.format(source="VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
-    prepared=Prepared(
-        _UPSERT.format(
-            source="SELECT * FROM unnest("  # noqa: S608 - the names are ours
-            + ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(_KINDS, 1))
-            + ")"
-        ).encode(),
-        _KINDS,
-    ),
+# Acknowledgements may come by another process than the one that has the stream, and before it wrote.
+_ACKED = (
+    "INSERT INTO feed_followers (client_id, name, connected_at, heard_at, left_at, epoch, seq, acked_at) {source}"
+    " ON CONFLICT (client_id, name) DO UPDATE SET"
+    " epoch = excluded.epoch, seq = excluded.seq, acked_at = excluded.acked_at"
+    " WHERE feed_followers.epoch IS NULL OR feed_followers.epoch <> excluded.epoch"
+    " OR feed_followers.seq < excluded.seq"
 )
+_PLACES = ("client_id", "name", "connected_at", "heard_at", "left_at", "epoch", "seq", "acked_at")
+_KINDS = ("text", "text", "bigint", "bigint", "bigint", "bytea", "bigint", "bigint")
+
+
+def _upsert(text: str, columns: int) -> Insert:
+    kinds = _KINDS[:columns]
+    arrays = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(kinds, 1))
+    return Insert(
+        columns=_PLACES[:columns],
+        sqlite=text.format(source=f"VALUES ({', '.join('?' * columns)})"),
+        prepared=Prepared(text.format(source=f"SELECT * FROM unnest({arrays})").encode(), kinds),  # noqa: S608
+    )
+
+
+_STORE_SEEN, _STORE_ACKED = _upsert(_SEEN, 5), _upsert(_ACKED, 8)
 
 
 @dataclass(slots=True)
 class _Seen:
-    """One follower: its streams here, and the last number that it acknowledged."""
+    """One follower: its streams here, and the last number that it acknowledged here."""
 
-    connected_at: datetime
+    connected_at: datetime | None = None
+    left_at: datetime | None = None
     streams: int = 0
     epoch: bytes | None = None
-    seq: int | None = None
+    seq: int = 0
     acked_at: datetime | None = None
+    is_acked: bool = False
 
 
 class FollowerBoard:
@@ -74,26 +82,30 @@ class FollowerBoard:
 
     def connect(self, client_id: str, name: str, *, now: datetime) -> None:
         """One more stream of this follower."""
-        seen = self._load(client_id, name, now)
+        seen = self._load(client_id, name)
+        if not seen.streams:
+            seen.connected_at, seen.left_at = now, None
         seen.streams += 1
 
     def leave(self, client_id: str, name: str, *, now: datetime) -> None:
         """One stream less."""
-        seen = self._load(client_id, name, now)
+        seen = self._load(client_id, name)
         seen.streams = max(0, seen.streams - 1)
+        if not seen.streams:
+            seen.left_at = now
 
     def acknowledge(self, client_id: str, name: str, *, epoch: str, seq: int, now: datetime) -> None:
         """Everything up to `seq` is in force there."""
-        seen, known = self._load(client_id, name, now), bytes.fromhex(epoch)
-        if seen.epoch != known or seen.seq is None or seq > seen.seq:
-            seen.epoch, seen.seq, seen.acked_at = known, seq, now
+        seen, known = self._load(client_id, name), bytes.fromhex(epoch)
+        if seen.epoch != known or seq > seen.seq:
+            seen.epoch, seen.seq, seen.acked_at, seen.is_acked = known, seq, now, True
 
-    def _load(self, client_id: str, name: str, now: datetime) -> _Seen:
+    def _load(self, client_id: str, name: str) -> _Seen:
         key = client_id, name
         if key not in self._seen and len(self._seen) >= MOST_FOLLOWERS:
             key = client_id, "too many"
         self._changed.add(key)
-        return self._seen.setdefault(key, _Seen(now))
+        return self._seen.setdefault(key, _Seen())
 
     async def round(self) -> None:
         """Writes what has changed, and every few seconds that those with a stream are there."""
@@ -104,23 +116,35 @@ class FollowerBoard:
             self._changed |= {key for key, seen in self._seen.items() if seen.streams}
         if not self._changed:
             return
-        changed, self._changed = self._changed, set()
+        changed, self._changed = sorted(self._changed), set()
+        acked = [key for key in changed if self._seen[key].is_acked]
+        rows = [_acked_row(*key, self._seen[key]) for key in acked]
+        for key in acked:
+            self._seen[key].is_acked = False
         try:
             async with self._database.transaction() as db:
-                await self._write(db, sorted(changed), now)
+                here = [key for key in changed if self._seen[key].connected_at is not None]
+                await store(db, _STORE_SEEN, [_seen_row(*key, self._seen[key], now) for key in here])
+                await store(db, _STORE_ACKED, rows)
         except BaseException:
-            self._changed |= changed
+            self._changed |= set(changed)
+            for key in acked:
+                self._seen[key].is_acked = True
             raise
         for key in changed:
             if not self._seen[key].streams and key not in self._changed:
                 del self._seen[key]
 
-    async def _write(self, db: AsyncConnection, keys: list[tuple[str, str]], now: datetime) -> None:
-        await store(db, _STORE, [_row(*key, self._seen[key], now) for key in keys])
+
+def _seen_row(client_id: str, name: str, seen: _Seen, now: datetime) -> Row:
+    heard_at = now if seen.left_at is None else seen.left_at
+    return client_id, name, _micros(seen.connected_at), _micros(heard_at), _micros(seen.left_at)
 
 
-def _row(client_id: str, name: str, seen: _Seen, now: datetime) -> Row:
-    micros = to_micros(now)
-    left_at = None if seen.streams else micros
-    acked_at = None if seen.acked_at is None else to_micros(seen.acked_at)
-    return client_id, name, to_micros(seen.connected_at), micros, left_at, seen.epoch, seen.seq, acked_at
+def _acked_row(client_id: str, name: str, seen: _Seen) -> Row:
+    at = _micros(seen.acked_at)
+    return client_id, name, at, at, at, seen.epoch, seen.seq, at
+
+
+def _micros(at: datetime | None) -> int | None:
+    return None if at is None else to_micros(at)

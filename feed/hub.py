@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from base.clock import Clock
 from base.database import Database
+from base.errors import StorageUnavailable
 from base.sequencer import Sequencer
 from feed.reading import PAGE, GoneFromLog, find_position, read_lines
 from feed.wire import Position, Reading, head_claims
@@ -67,6 +68,16 @@ class FeedHub:
             raise LookupError("the feed was not read yet")
         return self._reading.position
 
+    @property
+    def known_seq(self) -> int:
+        """The newest number that this process knows; 0 before the first reading."""
+        return self._reading.position.seq if self._reading else 0
+
+    @property
+    def age_s(self) -> float:
+        """How old the last reading of the whole log is; 0 before the first."""
+        return max(0.0, self._monotonic() - self._reading.up_ms / 1000) if self._reading else 0.0
+
     async def round(self) -> None:
         """Numbers what waits, reads what is new and tells it; once a second it tells that there is nothing new."""
         async with self._turn:
@@ -74,16 +85,27 @@ class FeedHub:
             reading = await self._read()
             self._reading = reading
             began = reading.up_ms / 1000
-            is_held_up = self._waits_since is not None and began - self._waits_since > LONGEST_WAIT_S
-            if reading.position != known or (began - self._told_at >= HEARTBEAT_S and not is_held_up):
+            if reading.position != known or (began - self._told_at >= HEARTBEAT_S and not self._is_held_up(began)):
                 self._told_at = began
                 self._head = self.sign_head()
                 self._wake()
 
     async def read_now(self) -> Position:
-        """Where the log stands, by a reading that began after this call: a follower may know more than we do."""
+        """Where the log stands, by a reading that began after this call: a follower may know more than we do.
+
+        Raises StorageUnavailable while entries wait too long for their number: a head would say that there are none.
+        """
+        asked_ms = int(self._monotonic() * 1000)
         await self.round()
+        while self._reading is not None and self._reading.up_ms < asked_ms:
+            # There was more than a page of news.
+            await self.round()
+        if self._is_held_up(self._monotonic()):
+            raise StorageUnavailable("entries of the feed wait for their number")
         return self.position
+
+    def _is_held_up(self, now: float) -> bool:
+        return self._waits_since is not None and now - self._waits_since > LONGEST_WAIT_S
 
     async def _read(self) -> Reading:
         began, at = self._monotonic(), self._clock()
@@ -96,20 +118,23 @@ class FeedHub:
         if before is None or before.position.epoch != position.epoch or before.position.seq > position.seq:
             self._lines.clear()
         elif before.position.seq < position.seq:
-            taken = await self._take_new(before.position)
+            taken = await self._take_new(before.position) or position
             if taken.seq < position.seq:
                 # There is more than one page of news: what was read is the log of then, and not of now.
                 return Reading(taken, before.at, before.up_ms)
             position = taken
         return Reading(position, at, int(began * 1000))
 
-    async def _take_new(self, known: Position) -> Position:
+    async def _take_new(self, known: Position) -> Position | None:
+        """The place behind the next page of lines; None where the log does not go on from what was known."""
         async with self.database.reading() as db:
             try:
                 lines, position = await read_lines(db, self.issuer, epoch=known.epoch, after=known.seq)
             except GoneFromLog:
-                # The log was set back meanwhile; the next round sees it as it is.
-                return known
+                # Set back meanwhile, or this process slept until what it knew was cleared away: whoever it serves
+                # from memory must ask the table, which sends them to the snapshot.
+                self._lines.clear()
+                return None
         self._lines.extend(lines)
         return position
 

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from base.database import Database
+from base.errors import StorageUnavailable
 from base.statements import Statement
 from base.tables import sequences
 from feed.numbering import NAME
@@ -39,8 +40,15 @@ async def find_position(database: Database, issuer: str) -> tuple[Position, bool
     epoch, seq, chain, waits = row
     assert isinstance(epoch, bytes) and isinstance(seq, int)  # noqa: PT018, S101
     shown = bytes(epoch).hex()
-    known = first_chain(issuer, shown) if not isinstance(chain, bytes) else chain
-    return Position(shown, seq, known), bool(waits)
+    return Position(shown, seq, _known_chain(chain, issuer, shown, seq)), bool(waits)
+
+
+def _known_chain(chain: object, issuer: str, epoch: str, seq: int) -> bytes:
+    if isinstance(chain, bytes):
+        return chain
+    if seq:
+        raise StorageUnavailable("the feed's last entry is gone from its table: begin anew by 'ostiary feed new-epoch'")
+    return first_chain(issuer, epoch)
 
 
 async def read_lines(
@@ -76,4 +84,4 @@ async def read_snapshot(db: AsyncConnection, issuer: str, *, now: datetime) -> t
     last = (await db.execute(select(feed.c.chain).where(feed.c.seq == seq))).scalar_one_or_none()
     in_force = select(feed.c.line).where(feed.c.seq <= seq, feed.c.expires_at > now).order_by(feed.c.seq)
     lines = (await db.execute(in_force)).scalars().all()
-    return Position(shown, seq, last if last is not None else first_chain(issuer, shown)), lines
+    return Position(shown, seq, _known_chain(last, issuer, shown, seq)), lines

@@ -30,7 +30,9 @@ class Stream:
     def __init__(self, hub: FeedHub, board: FollowerBoard, follower: Follower, request: Request, clock: Clock) -> None:
         refuse_unknown(request, "after", "follower")
         self._place = find_place(request)
-        self._name = parse_name(request.query_params.get("follower", "unnamed"))
+        name = request.query_params.get("follower")
+        # Nobody waits for what has no name: somebody who looks on by hand is no enforcement point.
+        self._name = None if name is None else parse_name(name)
         self._hub = hub
         self._board = board
         self._follower = follower
@@ -43,12 +45,15 @@ class Stream:
         epoch, seq = self._place or (now.epoch, now.seq)
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         gone = asyncio.create_task(_until_gone(receive))
-        self._board.connect(self._follower.client_id, self._name, now=self._clock())
+        client_id, name = self._follower.client_id, self._name
+        if name is not None:
+            self._board.connect(client_id, name, now=self._clock())
         try:
             await self._tell(epoch, seq, gone, send)
         finally:
             gone.cancel()
-            self._board.leave(self._follower.client_id, self._name, now=self._clock())
+            if name is not None:
+                self._board.leave(client_id, name, now=self._clock())
 
     async def _tell(self, epoch: str, seq: int, gone: asyncio.Task[None], send: Send) -> None:
         hub, told = self._hub, ""

@@ -34,21 +34,21 @@ async def revoke_token(
     jti: str,
     *,
     expires_at: datetime,
-    client_id: str,
+    client_id: str | None,
     grant: str | None = None,
     now: datetime,
+    actor: str | None = None,
     origin: Origin = Origin(),
 ) -> None:
-    """Revokes one access token, asked for by its client; safe to repeat."""
+    """Revokes one access token, asked for by its client, or by `actor`; safe to repeat."""
     insert = sqlite_insert if services.database.is_sqlite else postgres_insert
     row = insert(revoked_tokens).values(jti=jti, expires_at=expires_at).on_conflict_do_nothing()
     if (await db.execute(row.returning(revoked_tokens.c.jti))).first() is None:
         return
     await publish(db, Entry(Kind.TOKEN, jti, expires_at + timedelta(minutes=1)), now=now)
     data = {"kind": "access_token", "jti": jti, "grant": grant}
-    event = Event(
-        type=TOKEN_REVOKED, actor=client_id, subject=grant, client_id=client_id, origin=origin, data=data
-    )  # fmt: skip
+    by = actor or client_id or "system"
+    event = Event(type=TOKEN_REVOKED, actor=by, subject=grant, client_id=client_id, origin=origin, data=data)
     await services.emitter.emit(db, event, now=now)
 
 

@@ -46,12 +46,15 @@ ensure_node() {
     has_node || stop_with 'Node 20 or newer was not found: install it (with npm), then run this command again.'
 }
 
-# The versions stand in package.json, each pinned; a lock file would record the host that they came from.
+# The versions stand in each package.json, pinned; a lock file would record the host that they came from.
 ensure_npm_packages() {
-    local folder=$ROOT/tests/node stamp=$ROOT/tests/node/node_modules/.installed
-    [[ -f $stamp && $(<"$stamp") == "$(cksum <"$folder/package.json")" ]] && return
-    say 'Installing the npm packages of the tests'
-    (cd -- "$folder" && npm install --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel=error </dev/null >&2) ||
-        stop_with 'npm could not install the packages of tests/node/package.json (the lines above tell why).'
-    cksum <"$folder/package.json" >"$stamp"
+    local folder stamp
+    for folder in "$ROOT/tests/node" "$ROOT/sdk/node"; do
+        stamp=$folder/node_modules/.installed
+        [[ -f $stamp && $(<"$stamp") == "$(cksum <"$folder/package.json")" ]] && continue
+        say "Installing the npm packages of ${folder#"$ROOT/"}"
+        (cd -- "$folder" && npm install --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel=error </dev/null >&2) ||
+            stop_with "npm could not install the packages of ${folder#"$ROOT/"}/package.json (the lines above tell why)."
+        cksum <"$folder/package.json" >"$stamp"
+    done
 }

@@ -23,6 +23,7 @@ from server.failures import Failure, make_failure_answers
 from server.feed import Feed, make_feed
 from server.feed import routes as feed_routes
 from server.feed_events import tell_reached
+from server.feed_metrics import tell_feed
 from server.logs import AccessLog, write_to_stderr
 from server.methods import one_route_a_path
 from server.metrics import Metrics
@@ -76,6 +77,7 @@ def build(settings: Settings, services: Services) -> App:
         exact_paths=frozenset(exact),
     )
     _register_gauges(metrics, services, background, access_log)
+    tell_feed(metrics, feed)
     app = App(
         services=services,
         asgi=Edge(_dispatch(exact, router), parts),

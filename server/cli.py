@@ -16,6 +16,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "client": ("server.commands.client", "Applications: create, list, show, disable, rotate-secret, delete."),
     "api": ("server.commands.api", "APIs and their scopes: create, list, delete."),
     "key": ("server.commands.key", "Signing keys: list, rotate, revoke."),
+    "revoke": ("server.commands.revoke", "What is no longer to be accepted: token, grant, session, person, client …"),
+    "feed": ("server.commands.feed", "Who follows the feed of revocations: status."),
     "audit": ("server.commands.audit", "What happened: verify, checkpoint, export."),
     "report": ("server.commands.report", "Reports to hand over: daily, list, show, evidence, verify, access …"),
     "alert": ("server.commands.alert", "Alerts: list, show, ack, test, retry."),

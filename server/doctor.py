@@ -207,6 +207,7 @@ async def _in_database(settings: Settings) -> list[Finding]:
     """The master key against what it sealed, and the clock against the database's."""
     from base.database import Database
     from server.doctor_database import clock_difference_s, count_unopened
+    from server.doctor_feed import check_feed
 
     if not _is_made(settings):
         return []
@@ -218,12 +219,13 @@ async def _in_database(settings: Settings) -> list[Finding]:
     try:
         unopened = await count_unopened(database, keys)
         difference_s = await clock_difference_s(database)
+        told = Finding("feed", *await check_feed(database, datetime.now(UTC)))
     except StorageUnavailable as failure:
         return [Finding("database", False, f"does not answer: {failure}")]
     finally:
         await database.close()
     where = "OSTIARY_MASTER_KEY" if settings.master_key else str(settings.data_dir / FILE_NAME)
-    return [_key_finding(where, unopened), _clock_finding(difference_s)]
+    return [_key_finding(where, unopened), _clock_finding(difference_s), told]
 
 
 def _key_finding(where: str, unopened: int) -> Finding:

@@ -20,7 +20,7 @@ from feed.wire import HEAD_TYPE
 from identity.services import Services
 from identity.tokens import sign
 from server.api.bearer import load_caller
-from server.api.problems import Problem, answer_problem, wrong_field
+from server.api.problems import Problem, answer_problem
 from server.beside import Work
 
 SCOPE = "feed:read"
@@ -117,4 +117,5 @@ class _Endpoint:
 def _problem_of(refused: FeedRefused) -> Problem:
     if refused.field is None:
         return Problem(refused.status, refused.detail)
-    return wrong_field(refused.field, refused.detail.partition("expected ")[2] or refused.detail, status=refused.status)
+    expected = refused.detail.partition("expected ")[2] or refused.detail.partition(": ")[2]
+    return Problem(refused.status, refused.detail, errors=[{"field": refused.field, "expected": expected}])

@@ -66,6 +66,13 @@ DEFINITIONS = {
             "ostiary_siem_lag_events", "gauge", "Numbered events that a receiver does not have yet.", ("exporter",)
         ),
         Definition("ostiary_siem_lag_seconds", "gauge", "Seconds for which the oldest of them waits.", ("exporter",)),
+        Definition("ostiary_feed_entries", "gauge", "The number of the feed's newest entry, as this process knows it."),
+        Definition("ostiary_feed_followers", "gauge", "Streams of services that follow the feed through this process."),
+        Definition(
+            "ostiary_feed_age_seconds",
+            "gauge",
+            "Seconds since this process read the feed; above 1 its followers hear nothing.",
+        ),
         Definition("ostiary_resident_bytes", "gauge", "Memory of this process that is in RAM."),
         Definition("ostiary_start_time_seconds", "gauge", "When this process started, in seconds since 1970."),
     )

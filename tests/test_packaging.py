@@ -162,7 +162,7 @@ def test_the_sdk_imports_where_nothing_of_the_server_is_installed(sdk_wheel: Pat
 import importlib, importlib.util, pkgutil
 import ostiary
 for module in pkgutil.walk_packages(ostiary.__path__, "ostiary."):
-    if module.name != "ostiary.testing":
+    if module.name.split(".")[1] not in ("testing", "django", "fastapi", "flask", "requests_auth"):
         importlib.import_module(module.name)
 print(*(getattr(ostiary, name).__name__ for name in ostiary.__all__))
 assert importlib.util.find_spec("starlette") is None

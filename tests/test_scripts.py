@@ -142,6 +142,25 @@ def test_a_node_is_used_when_it_is_new_enough(clone: Path, programs: Path, versi
     assert (in_setup(clone, programs, "has_node").returncode == 0) is fit
 
 
+def test_npm_packages_are_installed_in_each_folder_and_again_when_its_list_has_changed(
+    clone: Path, programs: Path
+) -> None:
+    script(programs / "npm", 'mkdir -p node_modules; echo "$PWD $*" >>../../calls')
+    (programs / "mkdir").symlink_to(str(shutil.which("mkdir")))
+    folders = [clone / "tests" / "node", clone / "sdk" / "node"]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        (folder / "package.json").write_text("{}")
+    for _ in range(2):
+        ended = in_setup(clone, programs, "ensure_npm_packages")
+        assert ended.returncode == 0, ended.stderr
+    asked = "install --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel=error"
+    assert (clone / "calls").read_text().splitlines() == [f"{folder} {asked}" for folder in folders]
+    (folders[1] / "package.json").write_text("{ }")
+    assert in_setup(clone, programs, "ensure_npm_packages").stderr == "Installing the npm packages of sdk/node\n"
+    assert len((clone / "calls").read_text().splitlines()) == 3
+
+
 def test_packages_are_said_to_be_put_in_place_once_and_when_all_were_found(clone: Path, programs: Path) -> None:
     # A pip that finds one build tool, then what the product needs.
     pip = "printf 'Collecting x\\nInstalling collected packages: x\\n'; printf '%s\\n' \"$*\" >>calls"

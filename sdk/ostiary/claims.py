@@ -11,29 +11,32 @@ from ostiary.values import AccessToken, Expectations
 MAX_TIME = 253_402_300_799
 MAX_RISK = 100
 
+_CONTAINERS = (dict, list)
+
 
 def parse_access_token(payload: Mapping[str, object], *, expected: Expectations, now: float) -> AccessToken:
     """The typed claims of a token meant for us and valid now, or TokenError naming the claim.
 
     The signature must have been checked before. `now` is seconds since the epoch.
     """
+    exp_s, iat_s = _seconds(payload, "exp"), _seconds(payload, "iat")
     token = AccessToken(
         iss=_text(payload, "iss"),
         sub=_text(payload, "sub"),
         aud=_audience(payload),
-        exp=_time(payload, "exp"),
-        iat=_time(payload, "iat"),
+        exp=datetime.fromtimestamp(exp_s, UTC),
+        iat=datetime.fromtimestamp(iat_s, UTC),
         jti=_text(payload, "jti"),
         client_id=_text(payload, "client_id"),
-        scope=frozenset((_optional_text(payload, "scope") or "").split(" ")) - {""},
+        scope=frozenset(filter(None, (_optional_text(payload, "scope") or "").split(" "))),
         grant=_optional_text(payload, "grant"),
         sid=_optional_text(payload, "sid"),
-        auth_time=_time(payload, "auth_time") if "auth_time" in payload else None,
+        auth_time=datetime.fromtimestamp(_seconds(payload, "auth_time"), UTC) if "auth_time" in payload else None,
         acr=_optional_text(payload, "acr"),
         amr=_texts(payload, "amr") if "amr" in payload else (),
         risk=_risk(payload) if "risk" in payload else None,
         cnf=_confirmation(payload) if "cnf" in payload else None,
-        claims=MappingProxyType({name: _frozen(value) for name, value in payload.items()}),
+        claims=_frozen_members(payload),
     )
     if token.iss != expected.issuer:
         raise TokenError(TokenErrorCode.WRONG_ISSUER, "iss must be the issuer that this service trusts")
@@ -41,10 +44,12 @@ def parse_access_token(payload: Mapping[str, object], *, expected: Expectations,
         raise TokenError(TokenErrorCode.WRONG_AUDIENCE, "aud must contain this service")
     if token.cnf is not None and not expected.accepts_bound:
         raise TokenError(TokenErrorCode.PROOF_REQUIRED, "cnf binds the token to a key; it is no bearer token")
-    if "nbf" in payload:
-        _check_begun("nbf", _time(payload, "nbf"), expected=expected, now=now)
-    _check_begun("iat", token.iat, expected=expected, now=now)
-    check_unexpired(token, expected=expected, now=now)
+    if "nbf" in payload and _seconds(payload, "nbf") > now + expected.leeway_s:
+        raise TokenError(TokenErrorCode.NOT_YET_VALID, "nbf lies in the future")
+    if iat_s > now + expected.leeway_s:
+        raise TokenError(TokenErrorCode.NOT_YET_VALID, "iat lies in the future")
+    if now >= exp_s + expected.leeway_s:
+        raise TokenError(TokenErrorCode.EXPIRED, "exp has passed")
     return token
 
 
@@ -52,11 +57,6 @@ def check_unexpired(token: AccessToken, *, expected: Expectations, now: float) -
     """Raise TokenError from `exp` on, leeway included (RFC 7519 §4.1.4: on or after)."""
     if now >= token.exp.timestamp() + expected.leeway_s:
         raise TokenError(TokenErrorCode.EXPIRED, "exp has passed")
-
-
-def _check_begun(name: str, begins_at: datetime, *, expected: Expectations, now: float) -> None:
-    if begins_at.timestamp() > now + expected.leeway_s:
-        raise TokenError(TokenErrorCode.NOT_YET_VALID, f"{name} lies in the future")
 
 
 def _present(payload: Mapping[str, object], name: str) -> object:
@@ -70,17 +70,18 @@ def _invalid(name: str, expected_words: str) -> TokenError:
 
 
 def _text(payload: Mapping[str, object], name: str) -> str:
-    value = _present(payload, name)
+    value = payload.get(name)
     if not isinstance(value, str) or not value:
+        _present(payload, name)
         raise _invalid(name, "a non-empty string")
     return value
 
 
 def _optional_text(payload: Mapping[str, object], name: str) -> str | None:
-    if name not in payload:
-        return None
-    value = payload[name]
+    value = payload.get(name)
     if not isinstance(value, str):
+        if name not in payload:
+            return None
         raise _invalid(name, "a string")
     return value
 
@@ -89,10 +90,10 @@ def _texts(payload: Mapping[str, object], name: str) -> tuple[str, ...]:
     value = _present(payload, name)
     if not isinstance(value, list):
         raise _invalid(name, "a list of strings")
-    texts = tuple(item for item in value if isinstance(item, str))
-    if len(texts) != len(value):
-        raise _invalid(name, "a list of strings")
-    return texts
+    for item in value:
+        if not isinstance(item, str):
+            raise _invalid(name, "a list of strings")
+    return tuple(value)
 
 
 def _audience(payload: Mapping[str, object]) -> tuple[str, ...]:
@@ -100,12 +101,12 @@ def _audience(payload: Mapping[str, object]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else _texts(payload, "aud")
 
 
-def _time(payload: Mapping[str, object], name: str) -> datetime:
+def _seconds(payload: Mapping[str, object], name: str) -> int:
     value = _present(payload, name)
     # `type(...) is int` and not isinstance: True is an int to Python, but no time to anyone.
     if type(value) is not int or not 0 <= value <= MAX_TIME:
         raise _invalid(name, "a whole number of seconds since 1970")
-    return datetime.fromtimestamp(value, UTC)
+    return value
 
 
 def _risk(payload: Mapping[str, object]) -> int:
@@ -119,13 +120,21 @@ def _confirmation(payload: Mapping[str, object]) -> Mapping[str, object]:
     value = payload["cnf"]
     if not isinstance(value, dict):
         raise _invalid("cnf", "an object")
-    return MappingProxyType({name: _frozen(member) for name, member in value.items()})
+    return _frozen_members(value)
+
+
+def _frozen_members(value: Mapping[str, object]) -> Mapping[str, object]:
+    members = dict(value)
+    for name, member in value.items():
+        if isinstance(member, _CONTAINERS):
+            members[name] = _frozen(member)
+    return MappingProxyType(members)
 
 
 def _frozen(value: object) -> object:
     """The value, unchangeable at every depth: a verified token is shared by the cache among requests."""
     if isinstance(value, dict):
-        return MappingProxyType({name: _frozen(member) for name, member in value.items()})
+        return _frozen_members(value)
     if isinstance(value, list):
-        return tuple(_frozen(item) for item in value)
+        return tuple([_frozen(item) for item in value])
     return value

@@ -1,7 +1,8 @@
 """Taking a token apart: the compact form and its header, before any key is asked for (RFC 7515 §3.1, RFC 8725 §3)."""
 
-from collections.abc import Set
-from dataclasses import dataclass
+from collections.abc import Mapping, Set
+from types import MappingProxyType
+from typing import NamedTuple
 
 from ostiary.errors import TokenError, TokenErrorCode
 from ostiary.strict import parse_base64url, parse_json_object
@@ -15,13 +16,15 @@ ACCESS_TOKEN_TYPES = frozenset({"at+jwt", "application/at+jwt"})
 # Refusing is louder than ignoring, and Ostiary's own tokens never carry any of these.
 KEY_HEADERS = frozenset({"jwk", "jku", "x5u", "x5c"})
 
+NO_HEADERS: Mapping[bytes, tuple[str, str]] = MappingProxyType({})
 
-@dataclass(frozen=True, slots=True)
-class UnprovenToken:
-    """A token's parts. Nothing in it is proven yet; `payload` is still encoded on purpose."""
+
+class UnprovenToken(NamedTuple):
+    """A token's parts. Nothing in it is proven yet; `head` and `payload` are still encoded on purpose."""
 
     alg: str
     kid: str
+    head: bytes
     signed: bytes
     payload: bytes
     signature: bytes
@@ -38,25 +41,37 @@ def parse_shape(token: str) -> bytes:
     return token.encode("ascii")
 
 
-def parse_unproven(raw: bytes, *, algorithms: Set[str]) -> UnprovenToken:
-    """The parts of an access token whose header is acceptable, or TokenError. Only the header is read.
+def parse_unproven(
+    raw: bytes,
+    *,
+    algorithms: Set[str],
+    types: Set[str] = ACCESS_TOKEN_TYPES,
+    known_headers: Mapping[bytes, tuple[str, str]] = NO_HEADERS,
+) -> UnprovenToken:
+    """The parts of a token whose header is acceptable, or TokenError. Only the header is read.
 
-    `raw` comes from `parse_shape`.
+    `raw` comes from `parse_shape`; `types` are written in small letters. An issuer's tokens share one header:
+    `known_headers` are the encoded ones, with their alg and kid, that were acceptable before.
     """
     signed, _, signature = raw.rpartition(b".")
     head, _, payload = signed.partition(b".")
-    header = parse_json_object(parse_base64url(head, name="header"), name="header")
-    alg, kid = _parse_header(header, algorithms=algorithms)
-    return UnprovenToken(alg, kid, signed, payload, parse_base64url(signature, name="signature"))
+    known = known_headers.get(head)
+    if known is None:
+        header = parse_json_object(parse_base64url(head, name="header"), name="header")
+        known = _parse_header(header, algorithms=algorithms, types=types)
+    alg, kid = known
+    return UnprovenToken(alg, kid, head, signed, payload, parse_base64url(signature, name="signature"))
 
 
-def _parse_header(header: dict[str, object], *, algorithms: Set[str]) -> tuple[str, str]:
+def _parse_header(header: dict[str, object], *, algorithms: Set[str], types: Set[str]) -> tuple[str, str]:
     alg, kid, typ = header.get("alg"), header.get("kid"), header.get("typ")
     if not isinstance(alg, str) or alg not in algorithms:
         raise TokenError(TokenErrorCode.WRONG_ALGORITHM, "alg must be an algorithm that this service accepts")
-    if not isinstance(typ, str) or typ.lower() not in ACCESS_TOKEN_TYPES:
-        raise TokenError(TokenErrorCode.WRONG_TYPE, "typ must be at+jwt: only access tokens are accepted here")
-    if "crit" in header:
+    if not isinstance(typ, str) or typ.lower() not in types:
+        words = "at+jwt: only access tokens are accepted here" if types is ACCESS_TOKEN_TYPES else " or ".join(types)
+        raise TokenError(TokenErrorCode.WRONG_TYPE, f"typ must be {words}")
+    # `b64` changes what is signed and must be critical (RFC 7797 §6); without that others may read it as they like.
+    if "crit" in header or "b64" in header:
         raise TokenError(TokenErrorCode.CRITICAL_HEADER, "crit names an extension that is not understood here")
     if not KEY_HEADERS.isdisjoint(header):
         raise TokenError(TokenErrorCode.KEY_IN_HEADER, "the header must not bring or point to a key")

@@ -34,10 +34,15 @@ def parse_issuer(issuer: str) -> IssuerAddress:
 
 
 def parse_jwks_uri(body: bytes, *, expected: IssuerAddress) -> str:
-    """Where the keys lie, or KeyFetchError.
+    """Where the keys lie, or KeyFetchError."""
+    return parse_endpoint(body, "jwks_uri", expected=expected)
 
-    The metadata must name exactly the issuer that was asked for, or one issuer could speak for another; and the keys
-    must lie at the issuer's own origin, so that no document can send us elsewhere.
+
+def parse_endpoint(body: bytes, name: str, *, expected: IssuerAddress) -> str:
+    """The address that the metadata gives under this name, or KeyFetchError.
+
+    The metadata must name exactly the issuer that was asked for, or one issuer could speak for another; and the
+    address must lie at the issuer's own origin, so that no document can send us, and our secret, elsewhere.
     """
     try:
         metadata = parse_json_object(body, name="metadata", max_brackets=512)
@@ -45,13 +50,13 @@ def parse_jwks_uri(body: bytes, *, expected: IssuerAddress) -> str:
         raise KeyFetchError("the metadata is not a plain JSON object") from error
     if metadata.get("issuer") != expected.issuer:
         raise KeyFetchError("the metadata names another issuer")
-    jwks_uri = metadata.get("jwks_uri")
-    parts = _split(jwks_uri) if isinstance(jwks_uri, str) else None
-    if not isinstance(jwks_uri, str) or parts is None:
-        raise KeyFetchError("jwks_uri must be an https URL (http only on loopback)")
+    address = metadata.get(name)
+    parts = _split(address) if isinstance(address, str) else None
+    if not isinstance(address, str) or parts is None:
+        raise KeyFetchError(f"{name} must be an https URL (http only on loopback)")
     if _origin(parts) != expected.origin:
-        raise KeyFetchError("jwks_uri must have the issuer's origin")
-    return jwks_uri
+        raise KeyFetchError(f"{name} must have the issuer's origin")
+    return address
 
 
 def parse_freshness(cache_control: str, age: str) -> float | None:

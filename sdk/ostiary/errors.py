@@ -29,6 +29,7 @@ class TokenErrorCode(StrEnum):
     EXPIRED = "expired"
     NOT_YET_VALID = "not_yet_valid"
     PROOF_REQUIRED = "proof_required"
+    REVOKED = "revoked"
 
 
 class TokenError(OstiaryError):
@@ -43,16 +44,42 @@ class TokenError(OstiaryError):
         self.description = description
 
 
-class KeysUnavailable(OstiaryError):
-    """The issuer's keys cannot be had: our own trouble, so answer 503 and never 401.
+class Unavailable(OstiaryError):
+    """What is needed to judge a token cannot be had: our own trouble, so answer 503 and never 401.
 
     `retry_after_s` is when the next attempt is due; `reason` is for the log, not for the caller.
     """
 
+    words = "what proves tokens is unavailable; try again later"
+
     def __init__(self, *, retry_after_s: int, reason: str) -> None:
-        super().__init__("the keys that prove tokens are unavailable; try again later")
+        super().__init__(self.words)
         self.retry_after_s = retry_after_s
         self.reason = reason
+
+
+class KeysUnavailable(Unavailable):
+    """The issuer's keys cannot be had."""
+
+    words = "the keys that prove tokens are unavailable; try again later"
+
+
+class FeedUnavailable(Unavailable):
+    """What was revoked cannot be known: the feed is cut off for too long, and the issuer cannot be asked either."""
+
+    words = "whether the token still holds cannot be known now; try again later"
+
+
+class IntrospectionUnavailable(Unavailable):
+    """The issuer could not be asked whether a token still holds."""
+
+    words = "whether the token still holds cannot be asked now; try again later"
+
+
+class ClientTokenUnavailable(Unavailable):
+    """This service has no access token of its own, and the issuer gives none at the moment."""
+
+    words = "this service cannot prove itself to others now; try again later"
 
 
 class InsufficientScope(OstiaryError):

@@ -3,15 +3,23 @@
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey, EllipticCurvePublicNumbers
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    SECP256R1,
+    SECP384R1,
+    SECP521R1,
+    EllipticCurve,
+    EllipticCurvePublicNumbers,
+)
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ostiary.compact import MAX_KID_CHARS
 from ostiary.errors import KeyFetchError, TokenError
+from ostiary.signatures import PublicKey, SignatureCheck, signature_check
 from ostiary.strict import parse_base64url, parse_json_object
 
 MIN_RSA_BITS = 2048
@@ -20,7 +28,12 @@ MAX_SET_BRACKETS = 512
 
 PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
-PublicKey = EllipticCurvePublicKey | RSAPublicKey | Ed25519PublicKey
+# One curve an algorithm, and how long its coordinates are (RFC 7518 §3.4, §6.2.1.2).
+CURVES: Mapping[tuple[str, object], tuple[EllipticCurve, int]] = {
+    ("ES256", "P-256"): (SECP256R1(), 32),
+    ("ES384", "P-384"): (SECP384R1(), 48),
+    ("ES512", "P-521"): (SECP521R1(), 66),
+}
 
 
 class UnusableKey(Exception):
@@ -29,12 +42,13 @@ class UnusableKey(Exception):
 
 @dataclass(frozen=True, slots=True)
 class VerificationKey:
-    """One key, fixed to one algorithm. `fingerprint` changes when either does."""
+    """One key, fixed to one algorithm. `fingerprint` changes when either does; `check` checks its signatures."""
 
     kid: str
     alg: str
     public: PublicKey
     fingerprint: bytes
+    check: SignatureCheck = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +79,13 @@ def parse_key_set(body: bytes) -> KeySet:
             key = parse_key(entry)
             _demand(seen[key.kid] == 1, "kid stands more than once in the set")
             usable[key.kid] = key
-        except (UnusableKey, TokenError, ValueError) as error:
+        except (UnusableKey, TokenError, ValueError, UnsupportedAlgorithm) as error:
             refused.append(f"key {position}: {error}")
     return KeySet(usable, tuple(refused))
 
 
 def parse_key(entry: object) -> VerificationKey:
-    """One key that may verify signatures; UnusableKey, TokenError or ValueError saying why not."""
+    """One key that may verify signatures; UnusableKey, TokenError, ValueError or UnsupportedAlgorithm otherwise."""
     if not isinstance(entry, dict):
         raise UnusableKey("a key must be an object")
     kid, alg, use, key_ops = (entry.get(name) for name in ("kid", "alg", "use", "key_ops"))
@@ -84,14 +98,17 @@ def parse_key(entry: object) -> VerificationKey:
         raise UnusableKey("alg must be named: a key is for one algorithm")
     public = _parse_public(entry, alg=alg)
     der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return VerificationKey(kid, alg, public, hashlib.sha256(alg.encode() + b"\0" + der).digest())
+    fingerprint = hashlib.sha256(alg.encode() + b"\0" + der).digest()
+    return VerificationKey(kid, alg, public, fingerprint, signature_check(alg, public))
 
 
 def _parse_public(entry: Mapping[str, object], *, alg: str) -> PublicKey:
-    match (alg, entry.get("kty"), entry.get("crv")):
-        case ("ES256", "EC", "P-256"):
-            x, y = _member(entry, "x", size=32), _member(entry, "y", size=32)
-            return EllipticCurvePublicNumbers(_number(x), _number(y), SECP256R1()).public_key()
+    crv = entry.get("crv")
+    match (alg, entry.get("kty"), crv):
+        case ("ES256", "EC", "P-256") | ("ES384", "EC", "P-384") | ("ES512", "EC", "P-521"):
+            curve, size = CURVES[alg, crv]
+            x, y = _member(entry, "x", size=size), _member(entry, "y", size=size)
+            return EllipticCurvePublicNumbers(_number(x), _number(y), curve).public_key()
         case ("RS256" | "PS256", "RSA", None):
             return _parse_rsa(_number(_member(entry, "n")), _number(_member(entry, "e")))
         case ("Ed25519", "OKP", "Ed25519"):

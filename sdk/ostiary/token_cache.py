@@ -1,52 +1,64 @@
 """Tokens that were verified a moment ago, so that the same token is not proven again for every request."""
 
-from collections import OrderedDict
-from dataclasses import dataclass
-from threading import Lock
+from typing import NamedTuple
 
+from ostiary.jwk import VerificationKey
+from ostiary.revocations import Revocations
 from ostiary.values import AccessToken
 
+# A longer token is proven each time: what a flood of giants can occupy stays bounded (S38).
+MAX_KEPT_CHARS = 4096
 
-@dataclass(frozen=True, slots=True)
-class ProvenToken:
-    """A verified token and the fingerprint of the key that proved it."""
+
+class ProvenToken(NamedTuple):
+    """A verified token, and under which knowledge it was: whoever finds another one must ask again.
+
+    `token` is what the program sees (with the feed's newer facts), `signed` what the issuer signed. It may be used
+    from `kept_at` to `ends_at` (seconds since the epoch).
+    """
 
     token: AccessToken
-    kid: str
-    key_fingerprint: bytes
+    signed: AccessToken
+    key: VerificationKey
+    kept_at: float
+    ends_at: float
+    keys_version: int
+    known: Revocations | None
+    known_version: int
+    answers_version: int
 
 
 class TokenCache:
-    """At most `size` proven tokens by their SHA-256, the longest unused forgotten first. Safe between threads.
+    """At most `size` proven tokens by their text, without a lock: two generations of plain dictionaries.
 
-    It never decides: whoever finds a token here still checks its expiry and that its key is still published.
+    What is found among the old becomes young again; when the young are half of `size` they become the old ones, and
+    who was old till then is forgotten. Two threads that do so at once lose entries at worst. It never decides: whoever
+    finds a token here still checks everything that may have changed.
     """
 
     def __init__(self, size: int) -> None:
-        self._size = size
-        self._proven: OrderedDict[bytes, ProvenToken] = OrderedDict()
-        self._lock = Lock()
+        self._half = (size + 1) // 2
+        self.young: dict[str, ProvenToken] = {}
+        self._old: dict[str, ProvenToken] = {}
 
-    def find(self, digest: bytes) -> ProvenToken | None:
+    def find(self, token: str) -> ProvenToken | None:
         """The proven token, or None."""
-        with self._lock:
-            proven = self._proven.get(digest)
-            if proven is not None:
-                self._proven.move_to_end(digest)
-            return proven
+        return self.young.get(token) or self._old.get(token)
 
-    def keep(self, digest: bytes, proven: ProvenToken) -> None:
+    def keep(self, token: str, proven: ProvenToken) -> None:
         """Remember a token that was just proven."""
-        with self._lock:
-            self._proven[digest] = proven
-            self._proven.move_to_end(digest)
-            while len(self._proven) > self._size:
-                self._proven.popitem(last=False)
+        if not self._half or len(token) > MAX_KEPT_CHARS:
+            return
+        young = self.young
+        if len(young) >= self._half and token not in young:
+            self._old = young
+            self.young = young = {}
+        young[token] = proven
 
-    def forget(self, digest: bytes) -> None:
+    def forget(self, token: str) -> None:
         """Drop a token that no longer holds."""
-        with self._lock:
-            self._proven.pop(digest, None)
+        self.young.pop(token, None)
+        self._old.pop(token, None)
 
     def __len__(self) -> int:
-        return len(self._proven)
+        return len(self.young.keys() | self._old.keys())

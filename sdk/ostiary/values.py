@@ -8,8 +8,10 @@ from math import isfinite
 from ostiary.errors import ConfigurationError
 
 # RFC 9864 retired the name EdDSA; HMAC and `none` are not on the list and cannot be put on it (RFC 8725 §3.1).
-KNOWN_ALGORITHMS = ("ES256", "RS256", "PS256", "Ed25519")
+KNOWN_ALGORITHMS = ("ES256", "RS256", "PS256", "Ed25519", "ES384", "ES512")
 MAX_LEEWAY_S = 60
+DEFAULT_LEEWAY_S = 10
+DEFAULT_CACHE_SIZE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,24 +62,29 @@ class Expectations:
 
 @dataclass(frozen=True, slots=True)
 class KeyPolicy:
-    """How long the issuer's keys are believed. All in seconds.
+    """How long the issuer's keys are believed. All in seconds, but for `refresh_at`.
 
     `min_age_s` ≤ the issuer's `Cache-Control: max-age` (`default_age_s` where it says nothing) ≤ `max_age_s`: within
-    this age keys are used without asking. While the issuer cannot be reached they are used for `max_stale_s` more,
-    and never longer. `cooldown_s` is the least time between two refreshes caused by unknown key ids, and the most
-    between two attempts while the issuer is down. `timeout_s` bounds one whole refresh.
+    this age keys are used without waiting for the issuer. When the part `refresh_at` of it is over they are asked for
+    again behind the requests. While the issuer cannot be reached they are used for `max_stale_s` more, and never
+    longer. `cooldown_s` is the least time between two refreshes caused by unknown key ids, and the most between two
+    attempts while the issuer is down; a key id that the issuer did not know is not asked for again within
+    `unknown_for_s`. `timeout_s` bounds one whole refresh.
     """
 
     min_age_s: float = 10
     default_age_s: float = 300
     max_age_s: float = 3600
-    max_stale_s: float = 3600
-    cooldown_s: float = 10
+    max_stale_s: float = 86_400
+    cooldown_s: float = 30
     timeout_s: float = 5
+    refresh_at: float = 0.8
+    unknown_for_s: float = 300
 
     def __post_init__(self) -> None:
         numbers = (
             self.min_age_s, self.default_age_s, self.max_age_s, self.max_stale_s, self.cooldown_s, self.timeout_s,
+            self.refresh_at, self.unknown_for_s,
         )  # fmt: skip
         if not all(isfinite(number) and number >= 0 for number in numbers):
             raise ConfigurationError("KeyPolicy: every number must be finite and not negative")
@@ -85,6 +92,8 @@ class KeyPolicy:
             raise ConfigurationError("KeyPolicy: min_age_s ≤ default_age_s ≤ max_age_s must hold")
         if self.timeout_s == 0 or self.cooldown_s < 1:
             raise ConfigurationError("KeyPolicy: timeout_s must be above 0 and cooldown_s at least 1")
+        if not 0.1 <= self.refresh_at <= 1:
+            raise ConfigurationError("KeyPolicy: refresh_at must be a part of the keys' life, from 0.1 to 1")
 
 
 def check_text(name: str, value: object) -> None:

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 
 from identity.client_values import SERVER_SCOPES
 from identity.services import Services
-from server.api import audit_events, audit_export, audit_intake, audit_ledger, reports
+from server.api import audit_events, audit_export, audit_intake, audit_ledger, feed, reports
 from server.api.parameter_problems import answer_refused_parameters
 from server.api.problems import Problem, answer_http_exception, answer_problem
 
@@ -71,4 +71,5 @@ def routers(services: Services) -> list[APIRouter]:
         audit_export.router(services),
         audit_ledger.router(services),
         reports.router(services),
+        feed.router(services),
     ]

@@ -1,6 +1,7 @@
 """What a verification found, as a JSON document and as sentences for the person at the terminal."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from audit.bundle.verify import BundleVerdict
 from audit.verification.values import Finding, LogVerdict
@@ -19,6 +20,8 @@ def log_document(verdict: LogVerdict) -> dict[str, object]:
         "outside": verdict.outside,
         "covered": verdict.covered,
         "uncovered": verdict.uncovered,
+        "uncovered_since": _moment(verdict.uncovered_since),
+        "unnumbered_since": _moment(verdict.unnumbered_since),
         "key": verdict.key,
         "findings": _listed(verdict.findings),
         "finding_count": verdict.count,
@@ -37,7 +40,8 @@ def log_words(verdict: LogVerdict) -> str:
     else:
         lines.append("No checkpoint from outside fits or was read: all this rests on the database's own word.")
     lines.append(
-        f"Not covered by any: {_events(verdict.uncovered)} behind it, and {verdict.unnumbered} not numbered yet."
+        f"Not covered by any: {_events(verdict.uncovered)} behind it{_since(verdict.uncovered_since)},"
+        f" and {verdict.unnumbered} not numbered yet{_since(verdict.unnumbered_since)}."
     )
     lines.append(f"Key: {verdict.key}")
     return "\n".join(lines)
@@ -104,6 +108,14 @@ def _verdict_lines(findings: Sequence[Finding], count: int, *, good: str) -> lis
 
 def _listed(findings: Sequence[Finding]) -> list[dict[str, object]]:
     return [{"first": each.first, "last": each.last, "words": each.words} for each in findings]
+
+
+def _moment(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
+
+
+def _since(at: datetime | None) -> str:
+    return "" if at is None else f" (since {at:%Y-%m-%d %H:%M:%S} UTC)"
 
 
 def _events(count: int) -> str:

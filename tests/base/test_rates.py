@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from base.cache import CacheUnavailable, InProcess, KeyValue, RedisStore
-from base.rates import RateLimiter, judge
+from base.rates import RateLimiter
+from ostiary.rates import judge
 
 NOON = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 

@@ -28,6 +28,7 @@ from server.setting_groups import Alert
 from server.setting_sources import SettingPath, variable
 from server.settings import SECRETS, Settings, known_paths
 from tests.audit.siem.made_events import made_event
+from tests.docs.sdk_tables import name_rows, policy_rows
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DOCS = ROOT / "docs"
@@ -149,7 +150,20 @@ def _many(name: str) -> str:
     return f"`OSTIARY_ALERT__{name.upper()}` ({getattr(Alert(), name)})" if hasattr(Alert(), name) else "1"
 
 
+def sdk_table() -> str:
+    """Every public name of the SDK."""
+    return _table(("module", "name", "what it is"), name_rows())
+
+
+def failure_table() -> str:
+    """What the SDK's usual failure policy does."""
+    head = ("route", "what is known is", "with an introspector", "without")
+    return _table(head, policy_rows())
+
+
 TABLES: dict[str, Callable[[], str]] = {
+    "failure": failure_table,
+    "sdk": sdk_table,
     "rules": rules_table,
     "settings": settings_table,
     "commands": commands_table,

@@ -43,6 +43,7 @@ MATRIX = {
 CELLS = [(way, gate, MATRIX[way][column]) for way in MATRIX for column, gate in enumerate(GATES)]
 
 OWN_PAGES = "lets nobody in: a person who is signed in, at their own pages (tests/identity/account)"
+FEED = "lets nobody in: client credentials' tokens with feed:read (tests/feed/test_addresses.py)"
 # Every route: the way in that it belongs to, or why it is none.
 ROUTES = {
     "/oauth/authorize": "session",
@@ -90,6 +91,10 @@ ROUTES = {
     "/account/data": OWN_PAGES,
     "/account/delete": OWN_PAGES,
     "/api/v1/{rest:path}": "lets nobody in: client credentials' tokens, or problem documents (tests/server/api)",
+    "/feed/v1/snapshot": FEED,
+    "/feed/v1/delta": FEED,
+    "/feed/v1/events": FEED,
+    "/feed/v1/ack": FEED,
     "/static/{name}": "public",
     "/.well-known/openid-configuration": "public",
     "/.well-known/oauth-authorization-server": "public",

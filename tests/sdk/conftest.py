@@ -8,6 +8,7 @@ import pytest
 from ostiary import AuditEmitter, EmitterLimits, SyncVerifier
 from ostiary.testing import FakeIssuer, FakeKey, make_key
 from tests.sdk.clocks import Clock
+from tests.sdk.feed_server import FeedServer, OpenFeed, feeding, opening
 from tests.sdk.intake_server import QUICK, TOKEN, Intake, MakeEmitter, listening
 
 
@@ -52,3 +53,17 @@ def open_emitter(intake: Intake, tmp_path: Path) -> Iterator[MakeEmitter]:
     yield make
     for emitter in made:
         emitter.close()
+
+
+@pytest.fixture
+def server() -> Iterator[FeedServer]:
+    """A small issuer with a feed."""
+    with feeding() as made:
+        yield made
+
+
+@pytest.fixture
+def open_feed(server: FeedServer) -> Iterator[OpenFeed]:
+    """Makes feeds of it, closed at the end."""
+    with opening(server) as make:
+        yield make

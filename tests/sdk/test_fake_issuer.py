@@ -1,4 +1,4 @@
-"""The test kit that users get, and the README that explains it."""
+"""The issuer of the test kit, and what README and docs/sdk.md say of it."""
 
 import re
 from pathlib import Path
@@ -11,69 +11,68 @@ import ostiary
 from ostiary import SyncVerifier, TokenErrorCode
 from ostiary.compact import MAX_TOKEN_CHARS
 from ostiary.jwk import MIN_RSA_BITS
+from ostiary.rate_limits import RateLimits
 from ostiary.strict import MAX_OPENING_BRACKETS
 from ostiary.testing import FakeIssuer, make_key
-from ostiary.verifier import DEFAULT_LEEWAY_S
+from ostiary.values import DEFAULT_LEEWAY_S
+from tests.docs.examples import blocks
 from tests.sdk.clocks import Clock
 from tests.sdk.forging import refusal
 
 README = Path(ostiary.__file__).parents[1] / "README.md"
-BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+DOCUMENT = README.parents[1] / "docs" / "sdk.md"
 
 
-def run_block(number: int) -> dict[str, object]:
-    """What the README's code defines when it runs."""
+def run_block(file: str | None, document: Path = DOCUMENT) -> dict[str, object]:
+    """What the document's code of this name defines when it runs."""
+    [block] = [each for each in blocks(document) if each.language == "python" and each.file == file]
     names: dict[str, object] = {}
-    exec(compile(BLOCKS[number], f"{README.name}, block {number}", "exec"), names)  # noqa: S102 - our own README
+    exec(compile(block.text, f"{document.name}, {file}", "exec"), names)  # noqa: S102 - our own document
     return names
 
 
-def test_the_quick_start_is_ten_lines_and_runs() -> None:
-    """Blank lines apart."""
-    assert len([line for line in BLOCKS[0].splitlines() if line]) <= 10
-    assert "app" in run_block(0)
+def test_the_readmes_start_is_short_and_runs() -> None:
+    """It is the package's long description; three lines of it are about the SDK, and nothing begins by itself."""
+    assert len(README.read_text().splitlines()) < 60
+    names = run_block(None, README)
+    assert {"feed", "verifier", "app"} <= set(names)
 
 
-def test_verifying_by_hand_as_the_readme_says() -> None:
-    """Junk is the caller's fault, told in words."""
-    who_is = run_block(1)["who_is"]
-    assert callable(who_is)
-    assert who_is("junk") == "refused: malformed (the token must be three base64url parts joined by dots)"
-
-
-def test_asking_for_a_better_sign_in_as_the_readme_says(fake: FakeIssuer, verifier: SyncVerifier) -> None:
-    """RFC 9470 §3, and the challenge is the one that stands in the README."""
-    names = run_block(2)
+def test_asking_for_a_better_sign_in_as_the_document_says(fake: FakeIssuer, verifier: SyncVerifier) -> None:
+    """RFC 9470 §3, and the challenge is the one that stands in the document."""
+    names = run_block("payslips.py")
     assert "app" in names
     payslip = names["payslip_without_asgi"]
     assert callable(payslip)
     status, words = payslip(verifier.verify(fake.mint({"acr": "urn:ostiary:aal1"})), verifier)
     assert status == 401
-    shown = " ".join(README.read_text().partition("WWW-Authenticate: ")[2].partition("\n```")[0].split())
+    shown = " ".join(DOCUMENT.read_text().partition("WWW-Authenticate: ")[2].partition("\n```")[0].split())
     assert words == shown.replace('realm="api"', 'realm="pay"')
 
 
-def test_the_readmes_own_test_passes() -> None:
-    """Users copy it."""
-    test_my_service = run_block(3)["test_my_service"]
-    assert callable(test_my_service)
-    test_my_service()
-
-
-def test_every_number_that_the_readme_states_is_the_codes() -> None:
+def test_every_number_that_the_document_states_is_the_codes() -> None:
     """Docs that fail the build."""
-    text = README.read_text()
+    text = DOCUMENT.read_text()
     policy = ostiary.KeyPolicy()
-    assert (policy.min_age_s, policy.default_age_s, policy.max_age_s, policy.max_stale_s) == (10, 300, 3600, 3600)
-    assert policy.cooldown_s == 10
+    assert (policy.min_age_s, policy.default_age_s, policy.max_age_s, policy.max_stale_s) == (10, 300, 3600, 86_400)
+    assert (policy.cooldown_s, policy.refresh_at, policy.unknown_for_s) == (30, 0.8, 300)
     assert "10 s at least and an hour at most (5 minutes where it says nothing)" in text
-    assert "for one hour more" in text
-    assert "cool-down of 10 s" in text
+    assert "for 24 hours more" in text
+    assert "cool-down of 30 s" in text
+    assert "once in 5 minutes" in text
+    assert "At 80 % of that time" in text
     assert (MAX_TOKEN_CHARS, MAX_OPENING_BRACKETS, MIN_RSA_BITS) == (16_384, 128, 2048)
     for words in ("16,384 characters", "128 brackets", "2,048 bits", f"{DEFAULT_LEEWAY_S} s of leeway"):
         assert words in text
-    for name in ("AccessToken", "KeyPolicy", "KeysUnavailable", "SyncVerifier", "TokenError", "Verifier"):
-        assert f"`{name}" in text or f"import {name}" in text
+    failing = ostiary.FailurePolicy()
+    assert (failing.fresh_for_s, failing.lost_after_s) == (5, 60)
+    assert "*fresh* for 5 s" in text
+    assert "*lost* after 60 s" in text
+    limits = RateLimits().person
+    assert limits is not None
+    assert f"{limits.limit:,} requests in {limits.window_s} s" in text
+    told = {code for line in text.splitlines() if line.startswith("| `") for code in re.findall(r"`(\w+)`", line)}
+    assert {code.value for code in TokenErrorCode} <= told
 
 
 def test_the_fake_signs_what_pyjwt_accepts() -> None:

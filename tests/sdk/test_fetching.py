@@ -188,5 +188,11 @@ def test_the_issuers_document_names_only_what_the_fake_has(fake: FakeIssuer) -> 
     """The in-process issuer answers 404 for the rest."""
     with httpx2.Client(transport=fake.transport()) as client:
         document = json.loads(client.get(f"{fake.issuer}/.well-known/openid-configuration").content)
-        assert client.get(f"{fake.issuer}/oauth/token").status_code == 404
-    assert document == {"issuer": fake.issuer, "jwks_uri": KEYS_URL}
+        assert client.get(f"{fake.issuer}/oauth/authorize").status_code == 404
+        assert client.get(f"{fake.issuer}/oauth/token").status_code == 404, "it is asked by POST"
+    assert document == {
+        "issuer": fake.issuer,
+        "jwks_uri": KEYS_URL,
+        "token_endpoint": f"{fake.issuer}/oauth/token",
+        "introspection_endpoint": f"{fake.issuer}/oauth/introspect",
+    }

@@ -131,6 +131,15 @@ def test_crit_is_refused_since_nothing_critical_is_understood(
     )
 
 
+@pytest.mark.parametrize("b64", [False, True, None])
+def test_b64_is_refused_since_it_would_change_what_is_signed(
+    b64: object, fake: FakeIssuer, verifier: SyncVerifier
+) -> None:
+    """S37, RFC 7797 §6: it must be critical, and whoever writes it without that hopes for two readings."""
+    header = {"typ": "at+jwt", "alg": "ES256", "kid": fake.key.kid, "b64": b64}
+    assert refusal(verifier, forge(header, {}, b"\1" * 64))[0] is TokenErrorCode.CRITICAL_HEADER
+
+
 @pytest.mark.parametrize("kid", [None, "", 5, ["a"], "k" * 257])
 def test_a_token_must_name_its_key(kid: object, fake: FakeIssuer, verifier: SyncVerifier) -> None:
     """S37: no key is ever guessed."""

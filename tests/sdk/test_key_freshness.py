@@ -73,12 +73,12 @@ async def test_an_unknown_key_id_causes_one_refresh_and_then_a_cool_down(fake: F
     """S37: forged key ids must not become load on the issuer."""
     verifier = verifier_for(fake, clock)
     await verifier.verify(fake.mint())
-    clock.pass_seconds(10)
+    clock.pass_seconds(30)
     for number in range(20):
         stranger = make_key(kid=f"unknown-{number}")
         assert await refusal_code(verifier, fake.mint(key=stranger)) is TokenErrorCode.UNKNOWN_KEY
     assert fake.requests == ONE_REFRESH * 2
-    clock.pass_seconds(9)
+    clock.pass_seconds(29)
     assert await refusal_code(verifier, fake.mint(key=make_key())) is TokenErrorCode.UNKNOWN_KEY
     assert fake.requests == ONE_REFRESH * 2
     clock.pass_seconds(1)
@@ -95,7 +95,7 @@ async def test_unknown_key_ids_cool_down_even_where_keys_may_not_be_kept(fake: F
             assert await refusal_code(verifier, fake.mint(key=make_key())) is TokenErrorCode.UNKNOWN_KEY
         assert fake.requests == ONE_REFRESH
         fake.requests.clear()
-        clock.pass_seconds(10)
+        clock.pass_seconds(30)
     for _ in range(3):
         assert (await verifier.verify(fake.mint())).sub == "usr_test"
     assert fake.requests == ONE_REFRESH * 3
@@ -108,12 +108,12 @@ async def test_the_cool_down_of_unknown_key_ids_does_not_keep_known_keys_from_re
     fake.max_age_s = 5
     verifier = verifier_for(fake, clock, key_policy=KeyPolicy(min_age_s=0, max_stale_s=0))
     await verifier.verify(fake.mint())
-    clock.pass_seconds(10)
+    clock.pass_seconds(30)
     assert await refusal_code(verifier, fake.mint(key=make_key())) is TokenErrorCode.UNKNOWN_KEY
     clock.pass_seconds(6)
     with pytest.raises(KeysUnavailable) as caught:
         await verifier.verify(fake.mint(key=make_key()))
-    assert (caught.value.retry_after_s, caught.value.reason) == (4, "too old")
+    assert (caught.value.retry_after_s, caught.value.reason) == (24, "too old")
     assert (await verifier.verify(fake.mint())).sub == "usr_test"
     assert fake.requests == ONE_REFRESH * 3
 
@@ -123,7 +123,7 @@ async def test_a_new_key_is_found_by_that_one_refresh(fake: FakeIssuer, clock: C
     verifier = verifier_for(fake, clock)
     old = fake.mint()
     await verifier.verify(old)
-    clock.pass_seconds(10)
+    clock.pass_seconds(30)
     fake.rotate()
     assert (await verifier.verify(fake.mint({"sub": "usr_new"}))).sub == "usr_new"
     assert (await verifier.verify(old)).sub == "usr_test"
@@ -177,17 +177,17 @@ async def test_the_issuers_max_age_is_obeyed_within_bounds(
 async def test_while_the_issuer_is_away_old_keys_work_for_the_stated_time_and_no_longer(
     fake: FakeIssuer, clock: Clock
 ) -> None:
-    """I6: stale if error, an hour past freshness; then 503 and not 401, and at once well again."""
+    """I6: stale if error, a day past freshness; then 503 and not 401, and at once well again."""
     verifier = verifier_for(fake, clock)
     await verifier.verify(fake.mint())
     fake.go_down()
-    clock.pass_seconds(300 + 3599)
+    clock.pass_seconds(300 + 86_399)
     assert (await verifier.verify(fake.mint())).sub == "usr_test"
     clock.pass_seconds(1)
     token = fake.mint()
     with pytest.raises(KeysUnavailable, match="try again later") as caught:
         await verifier.verify(token)
-    assert 1 <= caught.value.retry_after_s <= 10
+    assert 1 <= caught.value.retry_after_s <= 30
     assert "ConnectError" in caught.value.reason
     fake.come_back()
     clock.pass_seconds(caught.value.retry_after_s)
@@ -201,7 +201,7 @@ async def test_an_unknown_key_while_the_issuer_is_away_is_our_trouble_and_not_th
     verifier = verifier_for(fake, clock)
     await verifier.verify(fake.mint())
     fake.go_down()
-    clock.pass_seconds(10)
+    clock.pass_seconds(30)
     unseen = fake.mint(key=make_key())
     for _ in range(3):
         with pytest.raises(KeysUnavailable):
@@ -211,11 +211,11 @@ async def test_an_unknown_key_while_the_issuer_is_away_is_our_trouble_and_not_th
 
 
 async def test_a_start_without_the_issuer_waits_longer_after_each_failure(fake: FakeIssuer, clock: Clock) -> None:
-    """I6: nothing is let through, and the issuer is not hammered: 1, 2, 4, 8, 10, 10 seconds between attempts."""
+    """I6: nothing is let through, and the issuer is not hammered: 1, 2, 4, 8, 16, 30, 30 seconds between attempts."""
     fake.go_down()
     verifier = verifier_for(fake, clock)
     waits: list[int] = []
-    for _ in range(6):
+    for _ in range(7):
         with pytest.raises(KeysUnavailable) as caught:
             await verifier.verify(fake.mint())
         waits.append(caught.value.retry_after_s)
@@ -225,7 +225,7 @@ async def test_a_start_without_the_issuer_waits_longer_after_each_failure(fake: 
             await verifier.verify(fake.mint())
         assert len(fake.requests) == attempts
         clock.pass_seconds(0.5)
-    assert waits == [1, 2, 4, 8, 10, 10]
+    assert waits == [1, 2, 4, 8, 16, 30, 30]
 
 
 async def test_a_task_cancelled_while_refreshing_hands_the_turn_on(fake: FakeIssuer, clock: Clock) -> None:
@@ -283,7 +283,7 @@ async def test_an_issuer_that_never_answers_is_given_up_after_the_stated_time(fa
 @pytest.mark.parametrize(
     "numbers",
     [{"timeout_s": 0}, {"cooldown_s": 0}, {"max_stale_s": -1}, {"max_stale_s": float("inf")}, {"min_age_s": 400},
-     {"max_age_s": 200}, {"timeout_s": float("nan")}],
+     {"max_age_s": 200}, {"timeout_s": float("nan")}, {"refresh_at": 0}, {"refresh_at": 1.5}, {"unknown_for_s": -1}],
 )  # fmt: skip
 async def test_a_policy_that_would_never_ask_or_always_ask_is_refused(numbers: dict[str, float]) -> None:
     """The error names the numbers."""

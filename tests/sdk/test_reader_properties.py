@@ -10,9 +10,10 @@ from ostiary.compact import parse_shape, parse_unproven
 from ostiary.core import VerifierCore
 from ostiary.discovery import parse_freshness, parse_issuer, parse_jwks_uri
 from ostiary.jwk import parse_key_set
+from ostiary.keyring import KeyRing
 from ostiary.strict import parse_base64url, parse_json_object
 from ostiary.testing import FakeIssuer
-from ostiary.values import parse_expectations
+from ostiary.values import KeyPolicy, parse_expectations
 from tests.sdk.clocks import Clock
 from tests.sdk.forging import encode, forge, words_of_refusal
 
@@ -91,7 +92,7 @@ _expected = parse_expectations(
 )
 def test_any_signed_payload_is_refused_as_a_token_error(payload: bytes) -> None:
     """S37, S38: not even the issuer's own mistakes become another error."""
-    core = VerifierCore(_expected, cache_size=0)
+    core = VerifierCore(_expected, cache_size=0, keys=KeyRing(KeyPolicy()))
     words = words_of_refusal(lambda: core.finish(core.begin(_fake.sign(payload)), key=_key, now=Clock()()))
     assert 0 < len(words) < 100
 
@@ -99,7 +100,7 @@ def test_any_signed_payload_is_refused_as_a_token_error(payload: bytes) -> None:
 @given(st.dictionaries(st.sampled_from(CLAIMS), any_values, max_size=3))
 def test_any_change_of_good_claims_is_accepted_or_refused_in_words(changes: dict[str, object]) -> None:
     """S37."""
-    core = VerifierCore(_expected, cache_size=0)
+    core = VerifierCore(_expected, cache_size=0, keys=KeyRing(KeyPolicy()))
     token = _fake.mint(changes)
     assert len(words_of_refusal(lambda: core.finish(core.begin(token), key=_key, now=Clock()()))) < 100
 

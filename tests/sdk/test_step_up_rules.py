@@ -105,7 +105,7 @@ def test_a_token_that_does_not_say_when_is_never_fresh(
 @pytest.mark.parametrize("acr", [None, "", AAL1])
 def test_a_weaker_sign_in_is_told_what_would_do(acr: str | None, fake: FakeIssuer, verifier: SyncVerifier) -> None:
     """RFC 9470 §3: both demands stand in the answer, also where only one is missed."""
-    token = verifier.verify(minted(fake, acr=acr, auth_time=int(fake._clock())))
+    token = verifier.verify(minted(fake, acr=acr, auth_time=int(fake.clock())))
     with pytest.raises(InsufficientAuthentication) as refused:
         verifier.require_authentication(token, acr=[AAL2, PHR], max_age_s=60)
     refusal = refusal_for(refused.value)

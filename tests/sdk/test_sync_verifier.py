@@ -9,7 +9,6 @@ from anyio import to_thread
 
 from ostiary import KeysUnavailable, SyncVerifier, TokenErrorCode
 from ostiary.testing import FakeIssuer, make_key
-from ostiary.token_cache import ProvenToken, TokenCache
 from tests.sdk.clocks import Clock
 from tests.sdk.forging import refusal
 
@@ -71,7 +70,7 @@ def test_threads_with_stale_keys_do_not_wait_for_the_one_that_refreshes(fake: Fa
 def test_unknown_keys_cool_down_and_a_rotation_is_found(fake: FakeIssuer, verifier: SyncVerifier, clock: Clock) -> None:
     """S37, S39."""
     verifier.verify(fake.mint())
-    clock.pass_seconds(10)
+    clock.pass_seconds(30)
     for _ in range(5):
         assert refusal(verifier, fake.mint(key=make_key())) == (
             TokenErrorCode.UNKNOWN_KEY,
@@ -79,7 +78,7 @@ def test_unknown_keys_cool_down_and_a_rotation_is_found(fake: FakeIssuer, verifi
         )
     assert fake.requests == ONE_REFRESH * 2
     fake.rotate()
-    clock.pass_seconds(10)
+    clock.pass_seconds(30)
     assert verifier.verify(fake.mint()).sub == "usr_test"
 
 
@@ -92,7 +91,7 @@ def test_the_issuer_away_is_never_the_tokens_fault(fake: FakeIssuer, verifier: S
     clock.pass_seconds(1)
     assert verifier.verify(fake.mint()).sub == "usr_test"
     fake.go_down()
-    clock.pass_seconds(300 + 3600)
+    clock.pass_seconds(300 + 86_400)
     with pytest.raises(KeysUnavailable):
         verifier.verify(fake.mint())
 
@@ -103,28 +102,17 @@ def test_a_remembered_token_is_not_proven_again(
     """The same object comes back, and no signature is checked for it."""
     token = fake.mint()
     first = verifier.verify(token)
-    checks: list[object] = []
-    monkeypatch.setattr("ostiary.core.check_signature", lambda *_, **__: checks.append(1))
+    checks: list[int] = []
+
+    def counted(*_: object, **__: object) -> bool:
+        checks.append(1)
+        return True
+
+    monkeypatch.setattr("ostiary.core.is_proven", counted)
     assert verifier.verify(token) is first
     assert checks == []
     verifier.verify(fake.mint())
     assert checks == [1]
-
-
-def test_the_cache_of_verified_tokens_is_bounded_and_forgets_the_longest_unused(
-    fake: FakeIssuer, verifier: SyncVerifier
-) -> None:
-    """S38: memory stays flat however many tokens come by."""
-    proven = ProvenToken(verifier.verify(fake.mint()), "k", b"f")
-    cache = TokenCache(3)
-    for number in range(3):
-        cache.keep(bytes([number]), proven)
-    assert cache.find(b"\0") is proven
-    cache.keep(b"\3", proven)
-    assert [cache.find(bytes([number])) is proven for number in range(4)] == [True, False, True, True]
-    for number in range(1000):
-        cache.keep(number.to_bytes(2), proven)
-    assert len(cache) == 3
 
 
 def test_a_refused_token_is_never_remembered(fake: FakeIssuer, verifier: SyncVerifier, clock: Clock) -> None:

@@ -39,7 +39,9 @@ def test_a_whole_log_verifies(signed: CommandLine) -> None:
     assert result.exit_code == 0
     assert "The log is whole: 5 events." in result.stdout
     assert "the last that fits covers 5" in result.stdout
-    assert "Not covered by any: 0 events behind it, and 1 not numbered yet." in result.stdout
+    assert "Not covered by any: 0 events behind it, and 1 not numbered yet (since 20" in result.stdout
+    assert found["uncovered_since"] is None
+    assert str(found["unnumbered_since"]).endswith("+00:00")
 
 
 def test_a_changed_log_is_told_with_its_place_and_exit_code_1(signed: CommandLine) -> None:

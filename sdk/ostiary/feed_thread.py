@@ -1,0 +1,172 @@
+"""The feed's life in one process: a thread at first use, another in a forked child, the disk before and after."""
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+import anyio
+import httpx2
+
+from ostiary.feed_disk import FeedDisk
+from ostiary.feed_follower import Follower
+from ostiary.feed_http import FeedClient, OwnTokens
+from ostiary.feed_lease import Lease
+from ostiary.feed_lines import FeedRefused
+from ostiary.feed_log import FeedLog
+from ostiary.feed_proof import FeedKeys
+from ostiary.feed_watchers import Watchers
+from ostiary.fetch import Route
+from ostiary.loop_thread import LoopThread, begin_in_children
+
+SAVE_EVERY_S = 10.0
+AFTER_ERROR_S = 10.0
+MAX_NAME = 64
+
+logger = logging.getLogger("ostiary")
+
+
+@dataclass(frozen=True, slots=True)
+class FeedSettings:
+    """What a feed is made of; the same in every process."""
+
+    route: Route
+    tokens: OwnTokens
+    follower: str | None
+    folder: Path | None
+    transport: httpx2.AsyncBaseTransport | None
+    clock: Callable[[], float]
+    monotonic: Callable[[], float]
+
+
+class FeedThread:
+    """One process's follower. Safe between threads; knows nothing of the `Feed` that holds it, which may go."""
+
+    def __init__(self, settings: FeedSettings) -> None:
+        self._settings = settings
+        self._thread = LoopThread("ostiary-feed")
+        self._disk = None
+        if settings.folder is not None:
+            self._disk = FeedDisk(settings.folder, issuer=settings.route.address.issuer)
+        self.log, self.lease, self.watchers = FeedLog(settings.route.address.issuer), Lease(), Watchers()
+        self.follower: Follower | None = None
+        self._lock = Lock()
+        self.is_started = self._is_closed = self._has_warned = False
+        self._saved: tuple[str | None, int] | None = None
+        begin_in_children(self, FeedThread._begin_in_child)
+
+    def start(self) -> None:
+        """Begins to follow, where nobody does yet; loads the file first, so that nothing is asked without it."""
+        if self._has_begun():
+            return
+        with self._lock:
+            # Another thread may have been quicker.
+            if self._has_begun():
+                return
+            self._load()
+            try:
+                self._thread.submit(self._live)
+            except (RuntimeError, MemoryError) as error:
+                if not self._has_warned:
+                    self._has_warned = True
+                    logger.error("the feed gets no thread and tries again: %s", error)  # noqa: TRY400 - no riddle
+                return
+            self.is_started = True
+
+    def _has_begun(self) -> bool:
+        return self.is_started or self._is_closed
+
+    def close(self, timeout_s: float = 2.0) -> None:
+        """Ends the thread, waiting so long at most, and saves what is known."""
+        with self._lock:
+            was_running, self._is_closed = self.is_started and not self._is_closed, True
+        if was_running and self._thread.stop(timeout_s) and self._disk is not None:
+            # The thread has ended: nobody else writes the log any more.
+            document = self._document()
+            if document is not None:
+                self._disk.store(document)
+
+    async def _live(self) -> None:
+        while True:
+            try:
+                await self._follow()
+            except Exception:  # the edge of a thread: proxy settings of the environment, and what nobody thought of
+                logger.exception("the feed met an error that it did not expect")
+                await asyncio.sleep(AFTER_ERROR_S)
+
+    async def _follow(self) -> None:
+        settings = self._settings
+        client = FeedClient(
+            settings.route,
+            settings.tokens,
+            follower=follower_name(settings.follower),
+            transport=settings.transport,
+            monotonic=settings.monotonic,
+        )
+        keys = FeedKeys(
+            settings.route,
+            transport=settings.transport,
+            is_withdrawn=self.log.revocations.is_key_withdrawn,
+            monotonic=settings.monotonic,
+        )
+        self.follower = Follower(
+            self.log, self.lease, client, keys, self.watchers, clock=settings.clock, monotonic=settings.monotonic
+        )
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.follower.follow())
+                tasks.create_task(self.follower.acks.send_forever())
+                tasks.create_task(self._save_forever())
+        finally:
+            await client.aclose()
+
+    async def _save_forever(self) -> None:
+        while self._disk is not None:
+            await asyncio.sleep(SAVE_EVERY_S)
+            document = self._document()
+            if document is not None:
+                await anyio.to_thread.run_sync(self._disk.store, document)
+
+    def _document(self) -> bytes | None:
+        """What is to be saved; None where nothing has changed, or nobody vouches for it."""
+        place = (self.log.epoch, self.log.seq)
+        if place == self._saved:
+            return None
+        document = self.log.as_document()
+        if document is not None:
+            self._saved = place
+        return document
+
+    def _load(self) -> None:
+        if self._disk is None or self.log.epoch is not None:
+            return
+        try:
+            document = self._disk.load()
+            if document is not None:
+                self.log.restore(document)
+        except (FeedRefused, OSError) as error:
+            logger.warning("what was saved of the feed is not used: %s", error)
+
+    def _begin_in_child(self) -> None:
+        """What is known stays known, and as old as it is; the place in the log may be torn, so a snapshot is loaded.
+
+        The revocations stay the same object: who keeps answers by their version would take a new one's for an old.
+        """
+        revocations = self.log.revocations
+        self.log = FeedLog(self._settings.route.address.issuer)
+        self.log.revocations = revocations
+        self.watchers.begin_in_child()
+        self._lock, self.follower, self._saved = Lock(), None, None
+        self.is_started = False
+
+
+def follower_name(wished: str | None) -> str:
+    """The name of this process at the server: what was wished, or the machine's name, and the process's number."""
+    letters = (wished or socket.gethostname() or "follower").encode("ascii", "replace").decode()
+    tail = f"-{os.getpid()}"
+    clean = "".join(each if each.isalnum() or each in "._-" else "-" for each in letters)
+    return clean[: MAX_NAME - len(tail)] + tail

@@ -1,0 +1,235 @@
+"""Asking the issuer itself whether a token holds (RFC 7662): while the feed is late, or where it must be certain."""
+
+import asyncio
+import hashlib
+import ssl
+import time
+import weakref
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from secrets import SystemRandom
+
+import httpx2
+
+from ostiary.backoff import Backoff
+from ostiary.call_values import CallFailed, ClientCredentials, is_bearer_token
+from ostiary.client_calls import find_endpoint, open_client, post_form
+from ostiary.discovery import parse_issuer
+from ostiary.errors import ConfigurationError, IntrospectionUnavailable
+from ostiary.fetch import Route
+from ostiary.loop_thread import LoopThread, begin_in_children
+
+FIRST_PAUSE_S = 0.2
+LONGEST_PAUSE_S = 5.0
+MOST_REMEMBERED = 4096
+# The inner deadline ends the work; the outer one frees the caller from what cannot be cancelled.
+GRACE_S = 1.0
+
+
+class SyncIntrospector:
+    """`Introspector` without `await`. Safe to share among threads."""
+
+    def __init__(
+        self,
+        issuer: str,
+        *,
+        client_id: str,
+        client_secret: str,
+        timeout_s: float = 3,
+        believed_s: float = 1,
+        most_at_once: int = 16,
+        ssl_context: ssl.SSLContext | None = None,
+        transport: httpx2.AsyncBaseTransport | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if not 0 < timeout_s <= 60 or not 0 <= believed_s <= 60 or most_at_once < 1:
+            raise ConfigurationError(
+                "timeout_s must be above 0, believed_s not below, both at most 60, and most_at_once at least 1"
+            )
+        self._route = Route(parse_issuer(issuer), timeout_s, ssl_context)
+        self._credentials = ClientCredentials(client_id, client_secret)
+        self._believed_s, self._most_at_once = believed_s, most_at_once
+        self._transport, self._monotonic = transport, monotonic
+        self._thread = LoopThread("ostiary-introspection")
+        self._begin_in_process()
+        begin_in_children(self, SyncIntrospector._begin_in_process)
+        self._closing = weakref.finalize(self, self._thread.stop, GRACE_S)
+
+    def introspect(self, token: str) -> bool:
+        """Whether the token is active; IntrospectionUnavailable where the issuer cannot be asked."""
+        asked = self._ask(token)
+        wait([asked], self._route.timeout_s + GRACE_S)
+        return self._judge(asked)
+
+    def close(self) -> None:
+        """Ends the thread and its connections; who asks later begins another."""
+        self._thread.stop(GRACE_S)
+        self._begin_in_process()
+
+    def _begin_in_process(self) -> None:
+        self._questions = _Questions(
+            self._route,
+            self._credentials,
+            believed_s=self._believed_s,
+            most_at_once=self._most_at_once,
+            transport=self._transport,
+            monotonic=self._monotonic,
+        )
+
+    def _ask(self, token: str) -> "Future[bool | CallFailed]":
+        if not is_bearer_token(token):
+            # Nothing that the issuer could have issued, and nothing to send around.
+            return _done(False)
+        questions = self._questions
+        try:
+            return self._thread.submit(lambda: questions.ask(token))
+        except (RuntimeError, MemoryError):
+            return _done(CallFailed("the system has no thread to give"))
+
+    def _judge(self, asked: "Future[bool | CallFailed]") -> bool:
+        answer = CallFailed("the issuer did not answer in time")
+        if asked.done() and not asked.cancelled():
+            found = asked.result()
+            if not isinstance(found, CallFailed):
+                return found
+            answer = found
+        raise IntrospectionUnavailable(retry_after_s=max(1, round(answer.retry_after_s)), reason=str(answer))
+
+
+class Introspector:
+    """Asks the issuer whether a token is active: `await introspector.introspect(token)` is True or False.
+
+    IntrospectionUnavailable where it cannot be asked, which is never a yes. `client_id` and `client_secret` are this
+    service's own; the server tells a client only of tokens for APIs that the client was given, and says that any other
+    token is not active.
+
+    One question is under way for a token, however many ask, and `most_at_once` for all; each takes at most
+    `timeout_s`. An answer is believed for `believed_s`. After a failure the issuer is left alone for a moment, up to
+    5 s, and everybody hears so at once. Questions run in a daemon thread of their own, for one loop or several.
+    """
+
+    def __init__(
+        self,
+        issuer: str,
+        *,
+        client_id: str,
+        client_secret: str,
+        timeout_s: float = 3,
+        believed_s: float = 1,
+        most_at_once: int = 16,
+        ssl_context: ssl.SSLContext | None = None,
+        transport: httpx2.AsyncBaseTransport | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._inner = SyncIntrospector(
+            issuer,
+            client_id=client_id,
+            client_secret=client_secret,
+            timeout_s=timeout_s,
+            believed_s=believed_s,
+            most_at_once=most_at_once,
+            ssl_context=ssl_context,
+            transport=transport,
+            monotonic=monotonic,
+        )
+        self._timeout_s = timeout_s
+
+    async def introspect(self, token: str) -> bool:
+        """Whether the token is active; IntrospectionUnavailable where the issuer cannot be asked."""
+        asked = self._inner._ask(token)
+        # `wait`, unlike awaiting it, leaves the question to the others when this task is cancelled.
+        await asyncio.wait([asyncio.wrap_future(asked)], timeout=self._timeout_s + GRACE_S)
+        return self._inner._judge(asked)
+
+    def close(self) -> None:
+        """Ends the thread and its connections; who asks later begins another."""
+        self._inner.close()
+
+
+class _Questions:
+    """What is asked and was answered; for the one loop of the thread."""
+
+    def __init__(
+        self,
+        route: Route,
+        credentials: ClientCredentials,
+        *,
+        believed_s: float,
+        most_at_once: int,
+        transport: httpx2.AsyncBaseTransport | None,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._route, self._credentials, self._transport = route, credentials, transport
+        self._believed_s, self._monotonic = believed_s, monotonic
+        self._turns = asyncio.Semaphore(most_at_once)
+        self._backoff = Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S, random=SystemRandom().random)
+        self._pause_until = float("-inf")
+        self._reason = ""
+        self._answers: dict[bytes, tuple[bool, float]] = {}
+        self._flights: dict[bytes, asyncio.Task[bool | CallFailed]] = {}
+        self._client: httpx2.AsyncClient | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._url = ""
+
+    async def ask(self, token: str) -> bool | CallFailed:
+        """The answer, remembered or new, or why there is none."""
+        digest = hashlib.sha256(token.encode()).digest()
+        now = self._monotonic()
+        known = self._answers.get(digest)
+        if known is not None and 0 <= now - known[1] < self._believed_s:
+            return known[0]
+        flight = self._flights.get(digest)
+        if flight is None:
+            if now < self._pause_until:
+                return CallFailed(self._reason, retry_after_s=self._pause_until - now)
+            flight = self._flights[digest] = asyncio.create_task(self._fly(token, digest, now))
+            flight.add_done_callback(lambda _: self._flights.pop(digest, None))
+        return await asyncio.shield(flight)
+
+    async def _fly(self, token: str, digest: bytes, asked_at: float) -> bool | CallFailed:
+        try:
+            async with asyncio.timeout(self._route.timeout_s), self._turns:
+                is_active = await self._request(token)
+        except Exception as error:  # noqa: BLE001 - proxy settings and transports raise what they like
+            failure = error if isinstance(error, CallFailed) else CallFailed(type(error).__name__)
+            self._reason = str(failure)
+            self._pause_until = self._monotonic() + self._backoff.next_pause_s(at_least_s=failure.retry_after_s)
+            # Where the endpoint is may be what has changed.
+            self._url = ""
+            return failure
+        self._backoff.reset()
+        self._remember(digest, is_active, asked_at)
+        return is_active
+
+    async def _request(self, token: str) -> bool:
+        if self._client is None:
+            self._client = open_client(self._route, transport=self._transport)
+            self._keeper = asyncio.create_task(_close_at_end(self._client))
+        if not self._url:
+            self._url = await find_endpoint(self._client, self._route, "introspection_endpoint")
+        form = {"token": token, "token_type_hint": "access_token"}
+        answer = await post_form(self._client, self._route, self._url, credentials=self._credentials, form=form)
+        is_active = answer.get("active")
+        if not isinstance(is_active, bool):
+            raise CallFailed("the issuer's answer does not say whether the token is active")
+        return is_active
+
+    def _remember(self, digest: bytes, is_active: bool, asked_at: float) -> None:
+        self._answers.pop(digest, None)
+        self._answers[digest] = (is_active, asked_at)
+        while len(self._answers) > MOST_REMEMBERED:
+            del self._answers[next(iter(self._answers))]
+
+
+async def _close_at_end(client: httpx2.AsyncClient) -> None:
+    """The loop's end cancels what is at work in it, and so closes the connections."""
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await client.aclose()
+
+
+def _done(answer: bool | CallFailed) -> "Future[bool | CallFailed]":
+    asked: Future[bool | CallFailed] = Future()
+    asked.set_result(answer)
+    return asked

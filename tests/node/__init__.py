@@ -1,0 +1,1 @@
+"""Programs in Node that run against the server, and the Node SDK's own checks."""
