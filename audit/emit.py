@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit.record import INSERT_EVENT, NOBODY, Event, Indexes, Origin, index_value, make_row, network_of
 from audit.tables import subject_keys
 from base.database import Database
-from base.ids import new_id
+from base.ids import PERSON, new_id, show_id
 from base.sealing import KEY_BYTES, Sealer
 from base.statements import Insert, Row
 from base.within import store
@@ -163,7 +163,8 @@ class Emitter:
 def _about_nobody(event: Event) -> Event:
     """What may still be told of an erased person: their random id in the public part, and nothing that is hidden."""
     origin = Origin(request_id=event.origin.request_id, source=event.origin.source)
-    return replace(event, person=None, personal={}, origin=origin)
+    subject = show_id(PERSON, event.person) if event.person else event.subject
+    return replace(event, subject=subject, person=None, personal={}, origin=origin)
 
 
 def _aad(subject_id: bytes) -> bytes:

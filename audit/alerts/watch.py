@@ -5,6 +5,7 @@ Alerts, the messages that they promise, and the cursor's move are one transactio
 
 # ruff: noqa: S608 - hot statements are put together from constants of this file; values travel as parameters
 
+import logging
 from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -26,6 +27,8 @@ from base.leases import Lease, LeaseLost
 from base.sequencer import next_number
 from base.statements import Statement
 
+log = logging.getLogger("ostiary.alerts")
+
 NAME = "alerts"
 # Which of these public ids (`usr_…`) are administrators.
 FindAdministrators = Callable[[AsyncConnection, Collection[str]], Awaitable[frozenset[str]]]
@@ -40,7 +43,7 @@ _ASKS_EVERY = timedelta(seconds=1)
 # Asked twice a second, mostly in vain.
 _BEHIND = (
     "SELECT 1 FROM sequences s LEFT JOIN cursors c ON c.name = {mine} WHERE s.name = {numbered}"
-    " AND (c.next IS NULL OR c.next < s.next)"
+    " AND (c.next IS NULL OR c.next <> s.next)"
 )
 _IS_BEHIND = Statement(
     name="alerts behind",
@@ -98,11 +101,11 @@ class AlertWatch:
         """Judges the next numbers; whether there were any."""
         now = self._audit.clock()
         async with self._audit.database.reading() as db:
+            # Read first: what another process moves meanwhile is not ahead of the log.
+            stored = await load_cursor(db, NAME)
             end = await next_number(db, LEDGER) or 0
-            first = await load_cursor(db, NAME)
-            if first is None:
-                first = await _begin(db, now)
-            if first is None or first >= end:
+            first = await self._first(db, stored, end, now)
+            if first is None or first == stored == end:
                 return False
             end = min(end, first + SPAN)
             found = await self._read(db, events.c.seq >= first, events.c.seq < end)
@@ -121,6 +124,20 @@ class AlertWatch:
             await move_cursor(db, NAME, end, now=now)
         self._remembered = end, windows
         return True
+
+    async def _first(self, db: AsyncConnection, stored: int | None, end: int, now: datetime) -> int | None:
+        """The first number to be judged: where the cursor stands, unless there is none or it is ahead of the log."""
+        if stored is not None and stored <= end:
+            return stored
+        if stored is not None:
+            log.warning(
+                "the alerts' cursor says %d, and the log ends at %d: it was changed by hand, or restored without the"
+                " log; the watch begins anew with what happened in the last %d minutes",
+                stored,
+                end,
+                _BEGINS_WITH.total_seconds() // 60,
+            )
+        return await _begin(db, now)
 
     async def _is_behind(self) -> bool:
         return await self._audit.database.find(_IS_BEHIND, (NAME, LEDGER)) is not None

@@ -13,8 +13,8 @@ from audit.bundle.form import BundleEvent, Header, Proof
 from audit.catalogue import EVIDENCE_MADE
 from audit.ledger.checkpoints import (
     StoredCheckpoint,
+    find_own,
     log_size,
-    newest_checkpoint,
     prove_consistency,
     root_of,
     sign_checkpoint,
@@ -54,15 +54,16 @@ async def checkpoint_now(audit: AuditServices, *, now: datetime) -> StoredCheckp
     """
     await LedgerKeeping(audit).stop()
     async with snapshot(audit.database) as db:
-        size, newest = await log_size(db), await newest_checkpoint(db)
-        if size == (newest.size if newest else 0):
-            return newest
+        size = await log_size(db)
+        signed = await find_own(db, audit.key, size)
+        if signed is not None or not size:
+            return signed
         # Size and root are of one picture of the database, so it is the truth whoever numbers on meanwhile.
         made = sign_checkpoint(audit, size, await root_of(db, size), now)
     async with audit.database.transaction() as db:
-        await store_checkpoint(db, made)
+        await store_checkpoint(db, made, key=audit.key)
     async with audit.database.reading() as db:
-        return await newest_checkpoint(db)
+        return await find_own(db, audit.key, size)
 
 
 async def begin_bundle(

@@ -40,7 +40,13 @@ class LedgerKeeping:
         if (self._is_published and not is_due) or not await self._sequencer.lease.take(now):
             return
         if is_due:
-            if not await self._sign(now):
+            try:
+                is_signed = await self._sign(now)
+            except Exception:
+                # What was signed before leaves the database even where the log cannot be signed any more.
+                await self._publish(now)
+                raise
+            if not is_signed:
                 return
             self._signed_at = now
         await self._publish(now)
@@ -98,6 +104,6 @@ class _Place:
             self._not_before = now + min(timedelta(seconds=2 ** min(self._failures, 9)), LONGEST_PAUSE)
             return False
         if self._failures:
-            log.warning("checkpoints reach their %s again", self._name)
+            log.warning("checkpoints reach their %s again", self._name.partition(" ")[0])
         self._failures, self._not_before = 0, None
         return taken < PUBLISHED_AT_ONCE

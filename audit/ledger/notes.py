@@ -106,6 +106,15 @@ def parse_checkpoint(text: str) -> Checkpoint:
     return Checkpoint(origin, int(size), _parse_base64(root, 32, "root"), moment)
 
 
+def is_own(key: LedgerKey, note: str, *, size: int, root: bytes) -> bool:
+    """Whether this log's key signed the note, and it says just that: what is stored can be put there by others."""
+    try:
+        said = parse_checkpoint(verify_note(note, key.vkey))
+    except NoteRefused:
+        return False
+    return (said.origin, said.size, said.root) == (key.name, size, root)
+
+
 def _key_id(name: str, public: bytes) -> bytes:
     return hashlib.sha256(name.encode() + b"\n" + _ED25519 + public).digest()[:4]
 

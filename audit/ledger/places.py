@@ -4,7 +4,9 @@ Whoever can change the database must not be able to change these too, or they pr
 """
 
 import asyncio
+import hashlib
 import os
+import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -23,14 +25,20 @@ class PublishingFailed(Exception):
 
 
 def places_of(audit: AuditServices) -> dict[str, Put]:
-    """The places that are set, by name: `file`, `folder`, `webhook`."""
+    """The places that are set, by name."""
     settings = audit.settings
-    places: dict[str, Put] = {"file": _written(_append, settings.checkpoint_file)}
+    places = {name_of("file", settings.checkpoint_file): _written(_append, settings.checkpoint_file)}
     if settings.checkpoint_dir is not None:
-        places["folder"] = _written(_put, settings.checkpoint_dir)
+        places[name_of("folder", settings.checkpoint_dir)] = _written(_put, settings.checkpoint_dir)
     if settings.checkpoint_url is not None:
         places["webhook"] = _posted(audit, settings.checkpoint_url)
     return places
+
+
+def name_of(kind: str, path: Path) -> str:
+    """The name of a file or folder among all places: every machine of a deployment has one of its own there."""
+    place = f"{socket.gethostname()}\n{path.absolute()}"
+    return f"{kind} {hashlib.sha256(place.encode()).hexdigest()[:8]}"
 
 
 def read_outside(settings: AuditSettings) -> list[str]:

@@ -23,8 +23,9 @@ class LedgerState:
 async def find_state(db: AsyncConnection) -> LedgerState:
     """The ledger as it stands now."""
     size = await log_size(db)
-    covered_query = select(func.max(checkpoints.c.size)).where(checkpoints.c.published_at.is_not(None))
-    covered: int = (await db.execute(covered_query)).scalar_one_or_none() or 0
+    # A checkpoint of more events than there are was put there.
+    is_outside = checkpoints.c.published_at.is_not(None), checkpoints.c.size <= size
+    covered: int = (await db.execute(select(func.max(checkpoints.c.size)).where(*is_outside))).scalar_one() or 0
     waiting = select(func.count(), func.min(events.c.at)).where(events.c.seq.is_(None))
     unnumbered, oldest = (await db.execute(waiting)).one()
     if covered < size:

@@ -71,7 +71,8 @@ def read_journal(path: Path) -> Journal:
             except (ValueError, OverflowError):
                 unreadable.append(number)
             else:
-                found.setdefault(erasure.subject_id, erasure)
+                # An earlier line is of a commit that failed: the person lived on until the later one.
+                found[erasure.subject_id] = erasure
     return Journal(tuple(found.values()), tuple(unreadable))
 
 

@@ -1,5 +1,6 @@
 """Up to which event retention may go: what the limits on age and count ask for, and what holds them back. Reads only.
 
+How long the log is, is what a signed checkpoint says that lies outside: columns and counters can be set by others.
 A stamp that lies in the future says nothing of its event's age: that one is as old as those that were numbered next.
 """
 
@@ -8,11 +9,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit.ledger.checkpoints import log_size
 from audit.ledger.tiles import WIDTH
 from audit.removal.steady_clock import CURSORS
 from audit.settings import AuditSettings
-from audit.tables import checkpoints, events, segments
+from audit.tables import events, segments
 from base.tables import cursors
 
 # Events that are archived in one file, and told of by one event.
@@ -29,26 +29,26 @@ async def first_kept(db: AsyncConnection) -> int:
     return 0 if last is None else last + 1
 
 
-async def find_aged_end(db: AsyncConnection) -> int:
+async def find_aged_end(db: AsyncConnection, covered: int) -> int:
     """Events before this number are the most that may go by age in a round that begins now."""
     first = await first_kept(db)
-    return first + max((await log_size(db) - first) // _AGED_PART, WIDTH)
+    return first + max((covered - first) // _AGED_PART, WIDTH)
 
 
 async def find_end(
-    db: AsyncConnection, settings: AuditSettings, first: int, *, believed: datetime | None, aged_end: int
+    db: AsyncConnection, settings: AuditSettings, first: int, *, covered: int, believed: datetime | None, aged_end: int
 ) -> int:
     """Events before this number may go, at most a run of them; `first` where none may.
 
-    `believed` is the time; where it is None nothing goes by age, and no reader counts as switched off.
+    `covered` is the size of the largest signed checkpoint that lies outside; `believed` is the time. Where that is None
+    nothing goes by age, and no reader counts as switched off.
     """
-    size = await log_size(db)
     wanted = first
     if settings.max_events:
-        wanted = first + -(-max(size - first - settings.max_events, 0) // WIDTH) * WIDTH
+        wanted = first + -(-max(covered - first - settings.max_events, 0) // WIDTH) * WIDTH
     if believed is not None and settings.retention is not None:
         wanted = max(wanted, min(await _end_of_old(db, first, believed - settings.retention, believed), aged_end))
-    end = min(wanted, first + RUN, await _covered(db), await _read_by_all(db, size, believed))
+    end = min(wanted, first + RUN, covered, await _read_by_all(db, covered, believed))
     return max(end // WIDTH * WIDTH, first)
 
 
@@ -69,16 +69,10 @@ async def _end_of_old(db: AsyncConnection, first: int, cutoff: datetime, now: da
     return first if last is None else last + 1
 
 
-async def _covered(db: AsyncConnection) -> int:
-    """How many events the largest checkpoint covers that lies outside of the database, too."""
-    largest = select(func.max(checkpoints.c.size)).where(checkpoints.c.published_at.is_not(None))
-    return (await db.execute(largest)).scalar_one() or 0
-
-
-async def _read_by_all(db: AsyncConnection, size: int, believed: datetime | None) -> int:
+async def _read_by_all(db: AsyncConnection, covered: int, believed: datetime | None) -> int:
     """The number that the slowest reader reads next."""
     readers = select(func.min(cursors.c.next)).where(cursors.c.name.not_in(CURSORS))
     if believed is not None:
-        readers = readers.where(or_(cursors.c.next >= size, cursors.c.updated_at >= believed - ABANDONED))
+        readers = readers.where(or_(cursors.c.next >= covered, cursors.c.updated_at >= believed - ABANDONED))
     slowest: int | None = (await db.execute(readers)).scalar_one()
-    return size if slowest is None else slowest
+    return covered if slowest is None else slowest

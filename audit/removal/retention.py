@@ -1,7 +1,7 @@
 """Retention: old events leave the database, by age or by count; their hashes stay, so that the log still verifies.
 
 What goes are whole rows of the ledger (256 events), from the oldest on, that a checkpoint outside of the database
-covers, that every reader has read, and whose bodies still give their hashes: a changed event is evidence and stays.
+covers, that every reader has read, and that are proven (`audit.removal.proven`): a changed event is evidence and stays.
 What is said of time is believed only of a clock that has been seen to go on steadily.
 They are archived first where that is asked for. That events are gone is remembered and told in one transaction; their
 rows follow in short ones, and an interrupted removal is finished by the next round.
@@ -17,11 +17,12 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.catalogue import AUDIT_PRUNED
+from audit.ledger.checkpoints import StoredCheckpoint, newest_own
 from audit.ledger.merkle import leaf_hash
-from audit.ledger.tiles import leaf_hashes
 from audit.record import Event
 from audit.removal.archive import ArchiveRefused, Kept, archive_name, read_archive, write_archive
-from audit.removal.limits import find_aged_end, find_end, first_kept
+from audit.removal.limits import find_aged_end, find_end
+from audit.removal.proven import LogDamaged, load_proven, load_told_first
 from audit.removal.steady_clock import SteadyClock
 from audit.services import AuditServices
 from audit.tables import events, segments
@@ -32,10 +33,6 @@ log = logging.getLogger("ostiary.retention")
 RUNS_A_ROUND = 64
 BATCH = 128
 LEASE = timedelta(minutes=2)
-
-
-class LogDamaged(Exception):
-    """Events that would be removed do not give their hashes in the ledger; the message names the first."""
 
 
 class Retention:
@@ -55,7 +52,7 @@ class Retention:
         trouble = ""
         try:
             believed = now if await self._clock.look(now) else None
-            await self._remove_rows()
+            await self._finish_removal()
             await self._remove_runs(believed)
         except LeaseLost:
             return
@@ -72,72 +69,60 @@ class Retention:
 
     async def _remove_runs(self, believed: datetime | None) -> None:
         async with self._audit.database.reading() as db:
-            aged_end = await find_aged_end(db)
+            signed = await newest_own(db, self._audit.key, is_outside=True)
+            if signed is None:
+                return
+            aged_end = await find_aged_end(db, signed.size)
         for _ in range(RUNS_A_ROUND):
-            if not await self._remove_run(believed, aged_end):
+            if not await self._remove_run(signed, believed, aged_end):
                 break
 
-    async def _remove_run(self, believed: datetime | None, aged_end: int) -> bool:
+    async def _remove_run(self, signed: StoredCheckpoint, believed: datetime | None, aged_end: int) -> bool:
         audit = self._audit
         async with audit.database.reading() as db:
-            first = await first_kept(db)
-            end = await find_end(db, audit.settings, first, believed=believed, aged_end=aged_end)
+            first = await load_told_first(db, audit)
+            end = await find_end(db, audit.settings, first, covered=signed.size, believed=believed, aged_end=aged_end)
             if end <= first:
                 return False
-            kept = await _load_run(db, first, end)
-            leaves = await leaf_hashes(db, first, end - first)
-        _check(kept, leaves, first)
-        archive = await self._archive(kept, leaves)
+            kept = await load_proven(db, first, end, signed)
+        archive = await self._archive(kept)
         async with audit.database.transaction() as db:
             now = audit.clock()
             await self._lease.confirm(db, now)
             begun = await _remember(db, first, end - 1, archive, now)
             data: dict[str, object] = {"first": begun, "last": end - 1, "archived": archive}
             await audit.emitter.emit(db, Event(type=AUDIT_PRUNED, actor="system", data=data), now=now)
-        await self._remove_rows()
+        await self._remove_rows(end)
         return True
 
-    async def _archive(self, kept: Sequence[Kept], leaves: Sequence[bytes]) -> str | None:
+    async def _archive(self, kept: Sequence[Kept]) -> str | None:
         """The name of the file that the events are in for certain, None where none is asked for."""
         folder = self._audit.settings.archive_dir
         if folder is None:
             return None
         path = folder / archive_name(kept[0].seq, kept[-1].seq)
         await asyncio.to_thread(write_archive, path, kept, log=self._audit.key.name)
-        if await asyncio.to_thread(_leaves_in, path) != leaves:
+        if await asyncio.to_thread(_leaves_in, path) != [leaf_hash(each.body.encode()) for each in kept]:
             raise ArchiveRefused(f"{path.name}: other events were read from it than were written to it")
         return path.name
 
-    async def _remove_rows(self) -> None:
-        """Deletes the rows of all events that are remembered as removed."""
+    async def _finish_removal(self) -> None:
+        """Deletes what an interrupted removal left. Raises LogDamaged where nothing proves that there was one."""
+        async with self._audit.database.reading() as db:
+            end = await load_told_first(db, self._audit)
+        await self._remove_rows(end)
+
+    async def _remove_rows(self, end: int) -> None:
+        """Deletes the rows of the events before this number, which are remembered and told of as removed."""
         database = self._audit.database
         while True:
             async with database.reading() as db:
-                gone = events.c.seq < await first_kept(db)
-                found = (
-                    await db.execute(select(events.c.id).where(gone).order_by(events.c.seq).limit(BATCH))
-                ).scalars()
-                ids = found.all()
+                gone = select(events.c.id).where(events.c.seq < end).order_by(events.c.seq).limit(BATCH)
+                ids = (await db.execute(gone)).scalars().all()
             if not ids:
                 return
             async with database.transaction() as db:
                 await db.execute(delete(events).where(events.c.id.in_(ids)))
-
-
-async def _load_run(db: AsyncConnection, first: int, end: int) -> list[Kept]:
-    query = select(events.c.seq, events.c.body, events.c.sealed_for, events.c.sealed)
-    rows = await db.execute(query.where(events.c.seq >= first, events.c.seq < end).order_by(events.c.seq))
-    return [Kept(seq, body, bytes(sealed_for), bytes(sealed)) for seq, body, sealed_for, sealed in rows]
-
-
-def _check(kept: Sequence[Kept], leaves: Sequence[bytes], first: int) -> None:
-    for number, each in enumerate(kept, first):
-        if each.seq != number:
-            raise LogDamaged(f"event {number} is missing")
-        if number - first >= len(leaves) or leaf_hash(each.body.encode()) != leaves[number - first]:
-            raise LogDamaged(f"event {number}: its body does not give its hash in the ledger")
-    if len(kept) != len(leaves):
-        raise LogDamaged(f"event {first + len(kept)} is missing")
 
 
 def _leaves_in(path: Path) -> list[bytes]:

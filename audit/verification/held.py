@@ -15,10 +15,11 @@ _LONGEST_LINE, _MOST_LINES = 8 * 1024, 32
 
 @dataclass
 class Held:
-    """The root and the place of each checkpoint, by its size; `read` of them were read."""
+    """The root and the place of each checkpoint, by its size; `read` of them were read, the `largest` of each file."""
 
     roots: dict[int, tuple[bytes, str]] = field(default_factory=dict)
     read: int = 0
+    largest: dict[Path, int] = field(default_factory=dict)
 
     def add(self, checkpoint: Checkpoint, where: str, findings: Findings) -> None:
         """Takes one; a second one of the same size must be the same."""
@@ -65,6 +66,7 @@ def _read(path: Path, held: Held, findings: Findings, *, vkey: str, origin: str 
             _tell(refused, findings)
         refused = None
         held.add(checkpoint, where, findings)
+        held.largest[path] = max(checkpoint.size, held.largest.get(path, 0))
     _tell(refused, findings)
     return number > 0
 
@@ -117,6 +119,8 @@ def _paragraphs(path: Path) -> Iterator[str]:
     lines: list[str] = []
     with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
         while line := file.readline(_LONGEST_LINE):
+            # A file that came by mail may have another system's ends of lines; the signed text has these.
+            line = line[:-2] + "\n" if line.endswith("\r\n") else line
             # A file without empty lines must not fill the memory either.
             if line != "\n" and len(lines) < _MOST_LINES:
                 lines.append(line)

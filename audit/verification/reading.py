@@ -120,10 +120,14 @@ async def load_late_witnesses(db: AsyncConnection, size: int) -> list[StoredRow]
 
 
 async def load_rows(
-    db: AsyncConnection, *where: ColumnElement[bool], order: Sequence[ColumnElement[object]], limit: int | None = None
+    db: AsyncConnection,
+    *where: ColumnElement[bool],
+    order: Sequence[ColumnElement[object]],
+    limit: int | None = None,
+    skip: int | None = None,
 ) -> list[StoredRow]:
     """Events as the checks take them."""
-    query = select(*_event).where(*where).order_by(*order).limit(limit)
+    query = select(*_event).where(*where).order_by(*order).limit(limit).offset(skip)
     try:
         found = (await db.execute(query)).all()
     except OperationalError as failure:

@@ -39,7 +39,7 @@ class RootCheck:
         self._misfits_outside: list[_Misfit] = []
         self._misfits_stored: list[_Misfit] = []
         self._missing: list[int] = []
-        self.covered = self._stored_fit = self.stored = 0
+        self.covered = self.stored_fit = self.stored = 0
 
     def sizes(self, begin: int, end: int, stored: Iterable[StoredNote]) -> dict[int, StoredNote | None]:
         """The sizes to compare at behind `begin` up to `end`, each with what the database has of it."""
@@ -66,9 +66,9 @@ class RootCheck:
         if reason := self._refusal(stored):
             self._findings.add(f"the stored checkpoint of {size} events: {reason}")
         elif tree.fits(stored[1]):
-            self._stored_fit = size
+            self.stored_fit = size
         else:
-            low = self.covered if self._sizes else self._stored_fit
+            low = self.covered if self._sizes else self.stored_fit
             _extend(self._misfits_stored, _Misfit(low, size, "the database"))
 
     def _refusal(self, stored: StoredNote) -> str | None:

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from audit.catalogue import AUDIT_PRUNED, PERSON_ERASED
 from audit.ledger.merkle import leaf_hash
 from audit.record import NOBODY, Origin, sealed_aad
+from audit.verification.after_erasure import LATE, AfterErasure
 from audit.verification.row_checks import (
     PERSON_INDEX,
     Body,
@@ -48,7 +49,6 @@ class Told:
     """
 
     removed: int = -1
-    erased: set[bytes] = field(default_factory=set)
     unreadable: dict[bytes, int | None] = field(default_factory=dict)
 
 
@@ -65,6 +65,7 @@ class RowCheck:
         # By the sealed form: a key that was destroyed or exchanged meanwhile is another one.
         self._opened_keys: OrderedDict[tuple[bytes, bytes], tuple[AESGCM, bytes]] = OrderedDict()
         self.told = Told()
+        self.after = AfterErasure()
         self.erased = 0
 
     def check(self, row: StoredRow, keys: Keys, leaf: bytes) -> None:
@@ -97,8 +98,10 @@ class RowCheck:
         if sealed_key is None:
             return self._check_erased(row, body)
         words = self._check_opened(row, body, sealed_key, leaf)
-        if words is None and is_about_nobody:
-            self._note(row, body)
+        if words is None:
+            self.after.take_opened(row.seq, body, is_about_nobody=is_about_nobody)
+            if is_about_nobody:
+                self._note(row, body)
         return words
 
     def listen(self, rows: Sequence[StoredRow], keys: Keys, *, size: int) -> None:
@@ -138,6 +141,8 @@ class RowCheck:
         indexes = (row.person_index, row.address_index, row.network_index)
         if any(indexes) and row.person_index != self._person_index(row.sealed_for):
             return "its person was erased, and an index value was put there since"
+        if self.after.is_late(row.seq, body, row.sealed_for):
+            return LATE
         return None
 
     def _key_of(self, subject: bytes, sealed: bytes) -> tuple[AESGCM, bytes] | None:
@@ -170,7 +175,7 @@ class RowCheck:
         elif body.name == PERSON_ERASED.name and body.subject is not None:
             subject = parse_id(PERSON, body.subject)
             if subject is not None:
-                self.told.erased.add(subject)
+                self.after.take_erasure(subject, row.seq, body.at)
 
     def _tell(self, row: StoredRow, words: str) -> None:
         if row.seq is None:

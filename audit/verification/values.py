@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 # How far a verification is: events done, and events in all.
 Progress = Callable[[int, int], None]
@@ -44,7 +45,8 @@ class LogVerdict:
     """The verdict over the whole log.
 
     `covered` is the size of the greatest fitting checkpoint from outside: events from that number on, `uncovered` of
-    them, are believed on the word of this database alone. `unnumbered` events are in no tree yet.
+    them, are believed on the word of this database alone. `unnumbered` events are in no tree yet. The first of each
+    happened at `uncovered_since` and `unnumbered_since`.
     """
 
     size: int
@@ -58,6 +60,8 @@ class LogVerdict:
     key: str
     findings: tuple[Finding, ...]
     count: int
+    uncovered_since: datetime | None = None
+    unnumbered_since: datetime | None = None
 
     @property
     def ok(self) -> bool:

@@ -29,9 +29,11 @@ from audit.verification.removed import check_removed
 from audit.verification.roots import RootCheck, StoredNote
 from audit.verification.row_checks import StoredRow
 from audit.verification.rows import RowCheck
+from audit.verification.tail import Span, check_marks, check_span, find_moment, load_marks, load_uncovered
 from audit.verification.tree import InnerCheck, TreeCheck
 from audit.verification.values import Findings, LogVerdict, Progress
 from audit.verification.witnesses import Extent, load_extent, load_next
+from base.clock import to_micros
 from base.database import Database
 from base.ids import PERSON, show_id
 
@@ -47,9 +49,13 @@ async def verify_log(
     StorageUnavailable.
     """
     settings = audit.settings
+    given = list(checkpoints)
+    async with snapshot(audit.database) as db:
+        marks = await load_marks(db)
     # Before the log is looked at: whatever is signed later must not seem to be of events that were cut off.
     kept = files_of(settings.checkpoint_file, settings.checkpoint_dir)
-    held, findings = read_held(checkpoints, vkey=audit.key.vkey, origin=audit.key.name, kept=kept)
+    held, findings = read_held(given, vkey=audit.key.vkey, origin=audit.key.name, kept=kept)
+    check_marks(marks.sizes, held, settings, given, findings)
     async with snapshot(audit.database) as db:
         extent = await load_extent(db)
     check_extent(extent, held, findings)
@@ -62,6 +68,7 @@ async def verify_log(
                 told(batch.end, extent.size)
     await work.take_unnumbered()
     await work.check_destructions(extent)
+    await work.check_tail(extent, held, marks.waiting)
     work.roots.finish()
     return work.verdict(extent, held)
 
@@ -100,6 +107,8 @@ class _Work:
         self.roots = RootCheck(held, findings, vkey=audit.key.vkey, origin=audit.key.name)
         self._present = self._pruned = 0
         self._last_gone = -1
+        self._rows.after.journal = self._read_journal()
+        self._uncovered = self._waiting = Span()
 
     def take(self, batch: Batch) -> None:
         """Checks the next events."""
@@ -180,15 +189,28 @@ class _Work:
             size = following if isinstance(following, int) else extent.size
             removed = await load_segments(db, 0, size, limit=size // WIDTH + 1)
         self._rows.listen(late, keys, size=size)
-        told = self._rows.told
+        told, after = self._rows.told, self._rows.after
         check_removed(removed, told=told.removed, gone=self._last_gone, findings=self._findings)
-        untold = told.unreadable.keys() - told.erased
-        if untold:
-            untold -= {each.subject_id for each in read_journal(self._audit.settings.erasure_journal).erasures}
-        for subject in untold:
+        # Read again: somebody may have been erased meanwhile.
+        journal = self._read_journal()
+        after.finish(journal, self._findings)
+        for subject in told.unreadable.keys() - after.erased.keys() - journal.keys():
             number = told.unreadable[subject]
             words = f"the key of {show_id(PERSON, subject)} is destroyed, but no event tells of an erasure"
             self._findings.add(words if number is None else f"event {number}: {words}", number)
+
+    def _read_journal(self) -> dict[bytes, int]:
+        """When people were erased, by the journal."""
+        erasures = read_journal(self._audit.settings.erasure_journal).erasures
+        return {each.subject_id: to_micros(each.at) for each in erasures}
+
+    async def check_tail(self, extent: Extent, held: Held, waiting: Span) -> None:
+        """Whether more lies behind the last checkpoint than a working server leaves there."""
+        # Where nothing from outside was read there is the database's own word alone, and the verdict says so.
+        covered = self.roots.covered if held.read else self.roots.stored_fit
+        async with snapshot(self._audit.database) as db:
+            self._uncovered, self._waiting = await load_uncovered(db, covered, extent.size), waiting
+        check_span((self._uncovered, waiting), self._audit.settings.checkpoint_every, self._findings)
 
     def verdict(self, extent: Extent, held: Held) -> LogVerdict:
         """What is to be said at the end."""
@@ -204,4 +226,6 @@ class _Work:
             key=self._audit.key.vkey,
             findings=tuple(self._findings.first_ones()),
             count=self._findings.count,
+            uncovered_since=find_moment(self._uncovered.since),
+            unnumbered_since=find_moment(self._waiting.since),
         )

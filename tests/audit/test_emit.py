@@ -110,7 +110,8 @@ async def test_an_event_about_an_erased_person_is_written_as_about_nobody(world:
         await erase_person(db, services.audit, ada.id, now=now, actor="cli")
     origin = Origin("203.0.113.9", "Firefox", "req-7", "shop")
     sign_in = Event(type=LOGIN_SUCCEEDED, actor=usr, subject=usr, person=ada.id, origin=origin)
-    created = Event(type=PERSON_CREATED, actor=usr, subject=usr, person=ada.id, personal={"username": "ada"})
+    # Whom it is about stays, said or not.
+    created = Event(type=PERSON_CREATED, actor=usr, person=ada.id, personal={"username": "ada"})
     # The three ways of storing events.
     async with services.database.transaction() as db:
         await services.emitter.emit_all(db, [sign_in, created], now=now)

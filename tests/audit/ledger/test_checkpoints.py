@@ -22,7 +22,7 @@ from audit.ledger.checkpoints import (
 from audit.ledger.keeping import LedgerKeeping
 from audit.ledger.notes import parse_checkpoint, verify_note
 from audit.ledger.numbering import make_sequencer
-from audit.ledger.places import PublishingFailed, places_of, read_outside
+from audit.ledger.places import PublishingFailed, name_of, places_of, read_outside
 from audit.services import AuditServices
 from audit.settings import AuditSettings
 from audit.tables import checkpoints, events
@@ -247,6 +247,6 @@ async def test_two_processes_that_stop_together_leave_nothing_unsigned(world: Wo
 
 
 async def test_the_file_is_for_its_owner(world: World, audit: AuditServices) -> None:
-    await places_of(audit)["file"](1, "text\n\n— name sig\n")
+    await places_of(audit)[name_of("file", audit.settings.checkpoint_file)](1, "text\n\n— name sig\n")
     mode = stat.S_IMODE(audit.settings.checkpoint_file.stat().st_mode)
     assert mode == 0o600

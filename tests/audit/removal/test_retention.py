@@ -163,11 +163,11 @@ async def test_a_removal_that_was_interrupted_is_finished_by_the_next_round(
         rounds = Retention(world.services.audit)
         delete_rows, calls = rounds._remove_rows, list[None]()
 
-        async def fail_the_second_time() -> None:
+        async def fail_the_second_time(end: int) -> None:
             calls.append(None)
             if len(calls) == 2:
                 raise ZeroDivisionError
-            await delete_rows()
+            await delete_rows(end)
 
         monkeypatch.setattr(rounds, "_remove_rows", fail_the_second_time)
         with pytest.raises(ZeroDivisionError):

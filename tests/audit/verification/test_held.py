@@ -103,3 +103,10 @@ def test_a_file_without_line_ends_or_that_is_no_text_is_read_in_parts(file: Path
     assert sizes == []
     assert told
     assert all("expected a " in each for each in told)
+
+
+def test_a_file_with_the_ends_of_lines_of_another_system_is_read(file: Path) -> None:
+    """S45: an auditor's copy came by mail."""
+    file.write_bytes("".join(note(size) + "\n" for size in (1, 2)).replace("\n", "\r\n").encode())
+    assert words(file) == ([1, 2], [])
+    assert [each.size for each in checkpoints_of(file, vkey=KEY.vkey, origin=KEY.name)] == [1, 2]
