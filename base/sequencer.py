@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import cast
 
-from sqlalchemy import Column, Table, func, insert, select, update
+from sqlalchemy import Column, Table, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from base.clock import Clock
@@ -23,6 +23,8 @@ from base.within import store
 
 BATCH = 1000
 LEASE = timedelta(seconds=4)
+# A process that freezes with its transaction open holds the lease's row: PostgreSQL ends it after this long.
+FROZEN_MS = 600
 
 # The values of the order's `columns`, the row's id first.
 Numbered = Sequence[tuple[object, ...]]
@@ -145,6 +147,8 @@ class Sequencer:
     async def _number(self, rows: Numbered) -> None:
         order, now = self._order, self._clock()
         async with self._database.transaction() as db:
+            if self._patience_s is not None and not self._database.is_sqlite:
+                await db.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = {FROZEN_MS}"))
             await self.lease.confirm(db, now)
             query = select(sequences.c.next).where(sequences.c.name == order.name)
             first: int | None = (await db.execute(query)).scalar_one_or_none()

@@ -13,8 +13,11 @@ from base.within import store
 
 WRITE_S = 0.1
 HEARD_EVERY = timedelta(seconds=5)
-# Of one process; more than that are refused a name of their own, so that nobody fills the table.
+# Of one client at one process; more than that get no name of their own, so that nobody fills the table. Who follows is
+# forgotten after a day, so that is how long a name counts.
 MOST_FOLLOWERS = 5000
+NAMES_FOR = timedelta(days=1)
+OTHERS = "too many"
 
 _SEEN = (
     "INSERT INTO feed_followers (client_id, name, connected_at, heard_at, left_at) {source}"
@@ -73,6 +76,8 @@ class FollowerBoard:
         self._clock = clock
         self._seen: dict[tuple[str, str], _Seen] = {}
         self._changed: set[tuple[str, str]] = set()
+        self._names: dict[str, set[str]] = {}
+        self._names_since: datetime | None = None
         self._heard_at: datetime | None = None
 
     @property
@@ -80,15 +85,17 @@ class FollowerBoard:
         """How many streams there are."""
         return sum(each.streams for each in self._seen.values())
 
-    def connect(self, client_id: str, name: str, *, now: datetime) -> None:
-        """One more stream of this follower."""
+    def connect(self, client_id: str, name: str, *, now: datetime) -> str:
+        """One more stream of this follower; returns the name that it leaves by."""
+        name = self._name_for(client_id, name, now)
         seen = self._load(client_id, name)
         if not seen.streams:
             seen.connected_at, seen.left_at = now, None
         seen.streams += 1
+        return name
 
     def leave(self, client_id: str, name: str, *, now: datetime) -> None:
-        """One stream less."""
+        """One stream less, by the name that `connect` gave."""
         seen = self._load(client_id, name)
         seen.streams = max(0, seen.streams - 1)
         if not seen.streams:
@@ -96,14 +103,22 @@ class FollowerBoard:
 
     def acknowledge(self, client_id: str, name: str, *, epoch: str, seq: int, now: datetime) -> None:
         """Everything up to `seq` is in force there."""
-        seen, known = self._load(client_id, name), bytes.fromhex(epoch)
+        seen, known = self._load(client_id, self._name_for(client_id, name, now)), bytes.fromhex(epoch)
         if seen.epoch != known or seq > seen.seq:
             seen.epoch, seen.seq, seen.acked_at, seen.is_acked = known, seq, now, True
 
+    def _name_for(self, client_id: str, name: str, now: datetime) -> str:
+        if self._names_since is None or not self._names_since <= now < self._names_since + NAMES_FOR:
+            self._names, self._names_since = {}, now
+        names = self._names.setdefault(client_id, set())
+        # Whoever has a stream keeps its name.
+        if name not in names and (client_id, name) not in self._seen and len(names) >= MOST_FOLLOWERS:
+            return OTHERS
+        names.add(name)
+        return name
+
     def _load(self, client_id: str, name: str) -> _Seen:
         key = client_id, name
-        if key not in self._seen and len(self._seen) >= MOST_FOLLOWERS:
-            key = client_id, "too many"
         self._changed.add(key)
         return self._seen.setdefault(key, _Seen())
 

@@ -1,21 +1,31 @@
 """Who follows the feed, and how a request of theirs is refused."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Follower:
-    """A service that may read the feed: its client id, until when its token holds, and whether it still may."""
+    """A service that may read the feed: its client id, its token's id and end, and whether it still may.
+
+    `may_read` asks memory, `is_revoked` the database for this one token.
+    """
 
     client_id: str
+    jti: str
     expires_at: datetime
     may_read: Callable[[], bool]
+    is_revoked: Callable[[], Awaitable[bool]]
 
     def is_welcome(self, now: datetime) -> bool:
         """Whether its stream may go on."""
         return now < self.expires_at and self.may_read()
+
+    def is_named_in(self, lines: Sequence[bytes]) -> bool:
+        """Whether one of these entries is about its token."""
+        subject = b'"subject":"' + self.jti.encode() + b'"'
+        return any(subject in line for line in lines)
 
 
 class FeedRefused(Exception):

@@ -15,10 +15,10 @@ from starlette.responses import Response
 from base.clock import Clock
 from base.request import header
 from base.secret_values import b64url
-from feed.callers import FeedRefused
+from feed.callers import FeedRefused, Follower
 from feed.hub import FeedHub
 from feed.parameters import parse_epoch, parse_number, parse_wait, refuse_unknown
-from feed.reading import GoneFromLog, read_lines, read_snapshot
+from feed.reading import PAGE, GoneFromLog, read_lines, read_snapshot
 from feed.wire import Position
 
 MEDIA_TYPE = "application/x-ndjson"
@@ -57,7 +57,7 @@ class Documents:
         headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept-Encoding, Authorization"}
         if header(request.scope, b"if-none-match") == tag:
             return Response(status_code=304, headers=headers)
-        packed = await self._pack()
+        packed = await self._pack(now)
         place = packed.position
         head = self._hub.sign_head(place, count=packed.count, digest=packed.digest)
         first = _head_line(head)
@@ -67,16 +67,17 @@ class Documents:
             return Response(_gzip(first, packed), headers=headers, media_type=MEDIA_TYPE)
         return Response(first + packed.plain, headers=headers, media_type=MEDIA_TYPE)
 
-    async def _pack(self) -> _Packed:
+    async def _pack(self, least: Position) -> _Packed:
         async with self._packing:
-            packed, place = self._packed, self._hub.position
-            if packed is None or packed.position != place:
+            packed = self._packed
+            # One that others waited for and that holds what this one asks for will do, or each would make its own.
+            if packed is None or packed.position.epoch != least.epoch or packed.position.seq < least.seq:
                 async with self._hub.database.reading() as db:
                     found, lines = await read_snapshot(db, self._hub.issuer, now=self._clock())
                 packed = self._packed = await asyncio.to_thread(_packed, found, lines)
             return packed
 
-    async def delta(self, request: Request) -> Response:
+    async def delta(self, request: Request, follower: Follower) -> Response:
         """The lines after a number and a signed head of the last one; waits for something new where that is asked."""
         refuse_unknown(request, "epoch", "after", "wait")
         asked = request.query_params
@@ -87,13 +88,22 @@ class Documents:
         if wait_s and self._hub.position == Position(epoch, after, self._hub.position.chain):
             await self._wait_beyond(after, word, wait_s)
             await self._hub.read_now()
-        try:
-            async with self._hub.database.reading() as db:
-                lines, place = await read_lines(db, self._hub.issuer, epoch=epoch, after=after)
-        except GoneFromLog:
-            raise FeedRefused(410, _GONE) from None
+            if not follower.is_welcome(self._clock()) or await follower.is_revoked():
+                raise FeedRefused(401, "the access token has ended meanwhile")
+        lines, place = await self._lines(epoch, after)
         body = b"".join(line + b"\n" for line in lines) + _head_line(self._hub.sign_head(place))
         return Response(body, headers={"Cache-Control": "no-store"}, media_type=MEDIA_TYPE)
+
+    async def _lines(self, epoch: str, after: int) -> tuple[Sequence[bytes], Position]:
+        hub = self._hub
+        known = hub.lines_after(after) if epoch == hub.position.epoch else None
+        if known is not None and len(known) <= PAGE:
+            return known, hub.position
+        try:
+            async with hub.database.reading() as db:
+                return await read_lines(db, hub.issuer, epoch=epoch, after=after)
+        except GoneFromLog:
+            raise FeedRefused(410, _GONE) from None
 
     async def _wait_beyond(self, seq: int, word: asyncio.Event, wait_s: int) -> None:
         with suppress(TimeoutError):

@@ -23,6 +23,8 @@ HEARTBEAT_S = 1.0
 KEPT_LINES = 2 * PAGE
 # An entry that waits longer than this for its number is in force nowhere: then the process says nothing of the log.
 LONGEST_WAIT_S = 0.8
+# Looks at what waits that are kept apart, five seconds of them; by then the process has been silent for long.
+MOST_LOOKS = 100
 
 SignHead = Callable[[dict[str, object]], str]
 
@@ -52,7 +54,10 @@ class FeedHub:
         self._lines: deque[bytes] = deque(maxlen=KEPT_LINES)
         self._head = ""
         self._told_at = -HEARTBEAT_S
-        self._waits_since: float | None = None
+        # Up to which number entries waited when it was looked, and since when: the oldest look first.
+        self._waiting: deque[tuple[float, int]] = deque()
+        # How many readings have begun, and which of them was the last that came to the log's end.
+        self._begun = self._whole = 0
         self._changed = asyncio.Event()
         self._turn = asyncio.Lock()
 
@@ -81,39 +86,57 @@ class FeedHub:
     async def round(self) -> None:
         """Numbers what waits, reads what is new and tells it; once a second it tells that there is nothing new."""
         async with self._turn:
-            known = self._reading.position if self._reading else None
-            reading = await self._read()
-            self._reading = reading
-            began = reading.up_ms / 1000
-            if reading.position != known or (began - self._told_at >= HEARTBEAT_S and not self._is_held_up(began)):
-                self._told_at = began
-                self._head = self.sign_head()
-                self._wake()
+            await self._take_turn()
+
+    async def _take_turn(self) -> None:
+        known = self._reading.position if self._reading else None
+        self._reading = reading = await self._read()
+        began = reading.up_ms / 1000
+        if reading.position != known or (began - self._told_at >= HEARTBEAT_S and not self._is_held_up(began)):
+            self._told_at = began
+            self._head = self.sign_head()
+            self._wake()
 
     async def read_now(self) -> Position:
         """Where the log stands, by a reading that began after this call: a follower may know more than we do.
 
         Raises StorageUnavailable while entries wait too long for their number: a head would say that there are none.
         """
-        asked_ms = int(self._monotonic() * 1000)
-        await self.round()
-        while self._reading is not None and self._reading.up_ms < asked_ms:
-            # There was more than a page of news.
-            await self.round()
+        begun = self._begun
+        # Thousands may ask at once, when a process starts or an entry comes: one reading answers all who waited for
+        # it. With more than a page of news it takes several.
+        while self._whole <= begun:
+            async with self._turn:
+                if self._whole <= begun:
+                    await self._take_turn()
         if self._is_held_up(self._monotonic()):
             raise StorageUnavailable("entries of the feed wait for their number")
         return self.position
 
     def _is_held_up(self, now: float) -> bool:
-        return self._waits_since is not None and now - self._waits_since > LONGEST_WAIT_S
+        return bool(self._waiting) and now - self._waiting[0][0] > LONGEST_WAIT_S
+
+    def _note_waiting(self, began: float, position: Position, waits: int) -> None:
+        """Remembers since when entries wait; that others come all the time does not make the first ones old."""
+        before = self._reading
+        if not waits or (before is not None and before.position.epoch != position.epoch):
+            self._waiting.clear()
+        while self._waiting and self._waiting[0][1] <= position.seq:
+            self._waiting.popleft()
+        due = position.seq + waits
+        if len(self._waiting) == MOST_LOOKS:
+            self._waiting[-1] = self._waiting[-1][0], due
+        elif waits and not (self._waiting and self._waiting[-1][1] >= due):
+            self._waiting.append((began, due))
 
     async def _read(self) -> Reading:
-        began, at = self._monotonic(), self._clock()
+        self._begun += 1
+        number, began, at = self._begun, self._monotonic(), self._clock()
         position, waits = await find_position(self.database, self.issuer)
         if waits:
             await self._sequencer.round()
             position, waits = await find_position(self.database, self.issuer)
-        self._waits_since = None if not waits else began if self._waits_since is None else self._waits_since
+        self._note_waiting(began, position, waits)
         before = self._reading
         if before is None or before.position.epoch != position.epoch or before.position.seq > position.seq:
             self._lines.clear()
@@ -123,6 +146,7 @@ class FeedHub:
                 # There is more than one page of news: what was read is the log of then, and not of now.
                 return Reading(taken, before.at, before.up_ms)
             position = taken
+        self._whole = number
         return Reading(position, at, int(began * 1000))
 
     async def _take_new(self, known: Position) -> Position | None:

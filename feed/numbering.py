@@ -18,7 +18,8 @@ from feed.tables import feed, feed_batches
 from feed.wire import first_chain, make_line, next_chain
 
 NAME = "feed"
-# A leader that died or froze keeps revocations from nobody longer than this.
+# A leader that died or froze keeps revocations from nobody longer than this; one that froze within its transaction
+# until the database ends that (`base.sequencer.FROZEN_MS`).
 PATIENCE_S = 0.3
 
 _COLUMNS = (

@@ -18,7 +18,8 @@ PAGE = 1000
 
 # Asked twenty times a second by every process, so by the hot path; one row, always.
 _ASK = (
-    "SELECT s.epoch, s.next - 1, f.chain, EXISTS (SELECT 1 FROM feed WHERE seq IS NULL)"
+    "SELECT s.epoch, s.next - 1, f.chain,"
+    " (SELECT count(*) FROM (SELECT 1 FROM feed WHERE seq IS NULL LIMIT 10000) AS waiting)"
     " FROM sequences s LEFT JOIN feed f ON f.seq = s.next - 1 WHERE s.name = 'feed'"
 )
 WHERE_IT_STANDS = Statement(
@@ -33,14 +34,14 @@ class GoneFromLog(Exception):
     """What was asked for is not in the log: another epoch, a number beyond it, or one that was cleared away."""
 
 
-async def find_position(database: Database, issuer: str) -> tuple[Position, bool]:
-    """Where the log stands, and whether rows wait for their number."""
+async def find_position(database: Database, issuer: str) -> tuple[Position, int]:
+    """Where the log stands, and how many rows wait for their number; from 10,000 on they are not counted."""
     row = await database.find(WHERE_IT_STANDS, (1,))
     assert row is not None  # noqa: S101 - there is an epoch since the first start
     epoch, seq, chain, waits = row
-    assert isinstance(epoch, bytes) and isinstance(seq, int)  # noqa: PT018, S101
+    assert isinstance(epoch, bytes) and isinstance(seq, int) and isinstance(waits, int)  # noqa: PT018, S101
     shown = bytes(epoch).hex()
-    return Position(shown, seq, _known_chain(chain, issuer, shown, seq)), bool(waits)
+    return Position(shown, seq, _known_chain(chain, issuer, shown, seq)), waits
 
 
 def _known_chain(chain: object, issuer: str, epoch: str, seq: int) -> bytes:

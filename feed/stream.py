@@ -42,14 +42,18 @@ class Stream:
         """Sends until the follower leaves, its token expires, or the process stops."""
         hub = self._hub
         now = await hub.read_now()
+        # What is revoked from here on comes with the lines.
+        is_good = not await self._follower.is_revoked()
         epoch, seq = self._place or (now.epoch, now.seq)
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         gone = asyncio.create_task(_until_gone(receive))
         client_id, name = self._follower.client_id, self._name
         if name is not None:
-            self._board.connect(client_id, name, now=self._clock())
+            name = self._board.connect(client_id, name, now=self._clock())
         try:
-            await self._tell(epoch, seq, gone, send)
+            if is_good:
+                await self._tell(epoch, seq, gone, send)
+            await send({"type": "http.response.body", "body": b""})
         finally:
             gone.cancel()
             if name is not None:
@@ -71,12 +75,13 @@ class Stream:
                 head = ""
             if lines or head:
                 await _send(send, _frame(epoch, seq, lines, head))
+            if self._follower.is_named_in(lines):
+                break
             told = head or told
             if seq == hub.position.seq:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_LOOK_EVERY_S):
                         await word.wait()
-        await send({"type": "http.response.body", "body": b""})
 
     async def _lines(self, epoch: str, seq: int) -> Sequence[bytes]:
         hub = self._hub
@@ -86,7 +91,11 @@ class Stream:
         if lines is not None:
             return lines
         async with hub.database.reading() as db:
-            return (await read_lines(db, hub.issuer, epoch=epoch, after=seq))[0]
+            found = (await read_lines(db, hub.issuer, epoch=epoch, after=seq))[0]
+        if epoch != hub.position.epoch:
+            raise GoneFromLog
+        # The table may be ahead of what was read: no head speaks of that yet, and it comes with the next word.
+        return found[: max(0, hub.position.seq - seq)]
 
 
 def _frame(epoch: str, seq: int, lines: Sequence[bytes], head: str) -> bytes:

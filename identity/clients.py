@@ -22,6 +22,8 @@ from policy.assurance import KNOWN_ACR
 
 ID_TOKEN_ALGS = ("RS256", "ES256")
 MAX_SECRETS = 5
+# By then every process that can write at all has seen that an application is closed; it looks four times a second.
+KNOWN_EVERYWHERE = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,16 +204,26 @@ async def set_client_disabled(
     if client.disabled == disabled:
         return
     change = update(clients).where(clients.c.client_id == client_id)
-    values = {"disabled_at": now, "not_before": now} if disabled else {"disabled_at": None}
+    values: dict[str, datetime | None] = {"disabled_at": None}
+    if disabled:
+        values = {"disabled_at": now, "not_before": await _refuse_tokens(db, services, client_id, now=now)}
     await db.execute(change.values(**values, updated_at=now, version=clients.c.version + 1))
     await touch(db, "catalogue")
-    if disabled:
-        await publish(db, Entry(Kind.CLIENT, client_id, now + LONGEST_TOKEN, not_before=now), now=now)
     data = {"before": {"disabled": client.disabled}, "after": {"disabled": disabled}}
     event = Event(
         type=CLIENT_CHANGED, actor=actor, subject=client_id, client_id=client_id, origin=origin, data=data
     )  # fmt: skip
     await services.emitter.emit(db, event, now=now)
+
+
+async def _refuse_tokens(db: AsyncConnection, services: Services, client_id: str, *, now: datetime) -> datetime:
+    """Tells followers until when its tokens are refused, and returns it.
+
+    A process that has not looked yet may still issue it one; that one is refused, too.
+    """
+    at = max(now, services.clock()) + KNOWN_EVERYWHERE
+    await publish(db, Entry(Kind.CLIENT, client_id, at + LONGEST_TOKEN, not_before=at), now=now)
+    return at
 
 
 async def delete_client(
@@ -222,6 +234,7 @@ async def delete_client(
     The caller revokes it first (`identity.revocation.revoke_client`), so that its tokens die everywhere.
     """
     client = await load_client(db, client_id)
+    await _refuse_tokens(db, services, client_id, now=now)
     await db.execute(delete(clients).where(clients.c.client_id == client_id))
     await touch(db, "catalogue")
     data = {"before": shown(client)}

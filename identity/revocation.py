@@ -6,7 +6,7 @@ moment waits for the same row and then finds it ended (I2).
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, select, text, update
+from sqlalchemy import ColumnElement, case, select, text, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -179,10 +179,12 @@ async def revoke_client(
     origin: Origin = Origin(),
 ) -> None:
     """Ends every grant of an application, and every token issued to it until now."""
+    # Its own tokens have no grant, so this alone refuses them: those too that it got since the request came in.
+    at = max(now, services.clock())
     change = update(clients).where(clients.c.client_id == client_id)
-    await db.execute(change.values(not_before=now, updated_at=now, version=clients.c.version + 1))
+    await db.execute(change.values(not_before=at, updated_at=now, version=clients.c.version + 1))
     await touch(db, "catalogue")
-    await publish(db, Entry(Kind.CLIENT, client_id, now + LONGEST_TOKEN, not_before=now), now=now)
+    await publish(db, Entry(Kind.CLIENT, client_id, at + LONGEST_TOKEN, not_before=at), now=now)
     await _end_grants(db, services, grants.c.client_id == client_id, why=why, now=now, actor=actor, origin=origin)
 
 
@@ -193,17 +195,39 @@ async def revoke_everyone(
 
     One entry and one event tell it all; who was signed in begins anew, and services get new tokens at once.
     """
-    insert = sqlite_insert if services.database.is_sqlite else postgres_insert
-    row = insert(not_before).values(name="everyone", at=now)
-    await db.execute(row.on_conflict_do_update(index_elements=["name"], set_={"at": now}))
+    await _hold_up_everyone(db, services)
+    at = await _store_everyone(db, services, max(now, services.clock()))
     await touch(db, "catalogue")
-    await publish(db, Entry(Kind.EVERYONE, EVERYONE, now + LONGEST_TOKEN, not_before=now), now=now)
+    await publish(db, Entry(Kind.EVERYONE, EVERYONE, at + LONGEST_TOKEN, not_before=at), now=now)
     ended = [
         (await db.execute(update(table).where(table.c.ended_at.is_(None)).values(ended_at=now, ended_why=why))).rowcount
         for table in (sessions, grants)
     ]
     data = {"why": why, "sessions": ended[0], "grants": ended[1]}
     await services.emitter.emit(db, Event(type=EVERYTHING_REVOKED, actor=actor, origin=origin, data=data), now=now)
+
+
+async def _hold_up_everyone(db: AsyncConnection, services: Services) -> None:
+    """Lets nobody begin a session or use a grant until this transaction ends; nothing tells followers of each of them.
+
+    What was committed before is seen and ended, however much there is. SQLite has one writer at a time anyway.
+    """
+    if not services.database.is_sqlite:
+        # An emergency may take longer than what people wait for, both to get its turn and to come to its end.
+        await db.execute(text("SET LOCAL statement_timeout = '10min'"))
+        await db.execute(text("SET LOCAL lock_timeout = '10s'"))
+        # In the order in which codes are issued; who holds a session's row must not wait for us.
+        await db.execute(text("LOCK TABLE sessions, grants IN EXCLUSIVE MODE"))
+
+
+async def _store_everyone(db: AsyncConnection, services: Services, at: datetime) -> datetime:
+    """Until when everybody's tokens are refused: `at`, or what a clock that ran ahead has said before."""
+    insert = sqlite_insert if services.database.is_sqlite else postgres_insert
+    row = insert(not_before).values(name="everyone", at=at)
+    later = case((not_before.c.at > row.excluded.at, not_before.c.at), else_=row.excluded.at)
+    kept = row.on_conflict_do_update(index_elements=["name"], set_={"at": later}).returning(not_before.c.at)
+    said: datetime = (await db.execute(kept)).scalar_one()
+    return said
 
 
 async def tell_suspended(db: AsyncConnection, person_id: bytes, *, suspended: bool, now: datetime) -> None:

@@ -1,13 +1,17 @@
 """The feed in the whole: who may read it, where its endpoints are, and what runs beside them."""
 
+from base64 import urlsafe_b64decode
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from base.request import header
 from feed.acknowledging import acknowledge
 from feed.board import WRITE_S, FollowerBoard
 from feed.callers import FeedRefused, Follower
@@ -17,6 +21,7 @@ from feed.in_force import SETTLE_S, InForce, Tell
 from feed.numbering import make_sequencer
 from feed.stream import Stream
 from feed.wire import HEAD_TYPE
+from identity.grant_store import is_revoked
 from identity.services import Services
 from identity.tokens import sign
 from server.api.bearer import load_caller
@@ -65,8 +70,8 @@ def routes(services: Services, feed: Feed) -> list[BaseRoute]:
     async def snapshot(request: Request, _: Follower) -> Response:
         return await documents.snapshot(request)
 
-    async def delta(request: Request, _: Follower) -> Response:
-        return await documents.delta(request)
+    async def delta(request: Request, follower: Follower) -> Response:
+        return await documents.delta(request, follower)
 
     async def stream(request: Request, follower: Follower) -> Stream:
         return Stream(feed.hub, feed.board, follower, request, services.clock)
@@ -100,22 +105,45 @@ class _Endpoint:
         await answer(scope, receive, send)
 
     async def _find_follower(self, request: Request) -> Follower:
-        catalogue = self._services.catalogue
-        caller = await load_caller(self._services, request, SCOPE, now=self._services.clock())
+        services, catalogue = self._services, self._services.catalogue
+        caller = await load_caller(services, request, SCOPE, now=services.clock())
+        token = _read_token(request)
         everyone = catalogue.everyone_not_before
 
         def may_read() -> bool:
             now = catalogue.find_client(caller.client.client_id)
             if now is None or now.disabled or SCOPE not in now.scopes:
                 return False
+            if services.keys.find_verifying(token.kid, now=services.clock()) is None:
+                return False
             # Its token was issued before whatever was revoked since.
             return now.not_before == caller.client.not_before and catalogue.everyone_not_before == everyone
 
-        return Follower(caller.client.client_id, caller.expires_at, may_read)
+        revoked = partial(is_revoked, services.database, token.jti)
+        return Follower(caller.client.client_id, token.jti, caller.expires_at, may_read, revoked)
+
+
+class _Token(msgspec.Struct):
+    """What can end a token by itself: its key, and its own id."""
+
+    kid: str = ""
+    jti: str = ""
+
+
+def _read_token(request: Request) -> _Token:
+    """Of a request whose token is proven."""
+    text = (header(request.scope, b"authorization") or "").partition(" ")[2]
+    head, claims = (_decode_part(part) for part in text.split(".")[:2])
+    return _Token(head.kid, claims.jti)
+
+
+def _decode_part(text: str) -> _Token:
+    return msgspec.json.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=_Token)
 
 
 def _problem_of(refused: FeedRefused) -> Problem:
     if refused.field is None:
-        return Problem(refused.status, refused.detail)
+        told = {"WWW-Authenticate": 'Bearer realm="Ostiary", error="invalid_token"'} if refused.status == 401 else None
+        return Problem(refused.status, refused.detail, headers=told)
     expected = refused.detail.partition("expected ")[2] or refused.detail.partition(": ")[2]
     return Problem(refused.status, refused.detail, errors=[{"field": refused.field, "expected": expected}])

@@ -23,6 +23,8 @@ from server.sockets import open_sockets
 from server.tls import ReloadingTls
 
 GRACE_S = 25
+# A stop ends a connection that took nothing for as long as this.
+STALLED_S = 1.5
 KEEP_ALIVE_S = 65
 REPEATED_WITHIN_S = 1.0
 
@@ -147,6 +149,25 @@ class Server(uvicorn.Server):
         """As uvicorn's, and then tells that connections are answered."""
         await super().startup(sockets)
         self.answers.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's, but whoever takes nothing of an answer does not keep the process for the whole grace."""
+        watch = asyncio.create_task(self._end_stalled())
+        try:
+            await super().shutdown(sockets)
+        finally:
+            watch.cancel()
+
+    async def _end_stalled(self) -> None:
+        before: dict[object, int] = {}
+        while True:
+            left: dict[object, int] = {}
+            for connection in list(self.server_state.connections):
+                left[connection] = size = connection.transport.get_write_buffer_size()
+                if size and before.get(connection) == size:
+                    connection.transport.abort()
+            before = left
+            await asyncio.sleep(STALLED_S)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

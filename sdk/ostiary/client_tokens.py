@@ -7,7 +7,6 @@ loop or thread, waits for the same one, and nobody who is cancelled takes it alo
 import asyncio
 import logging
 import ssl
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
@@ -20,6 +19,7 @@ import httpx2
 from ostiary.backoff import Backoff
 from ostiary.call_values import CallFailed, ClientCredentials
 from ostiary.client_calls import find_endpoint, open_client, post_form
+from ostiary.clocks import since_boot
 from ostiary.discovery import parse_issuer
 from ostiary.errors import ClientTokenUnavailable, ConfigurationError
 from ostiary.fetch import Route
@@ -46,7 +46,7 @@ class SyncClientTokens:
         timeout_s: float = 5,
         ssl_context: ssl.SSLContext | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = since_boot,
     ) -> None:
         if not 0 < timeout_s <= 60:
             raise ConfigurationError("timeout_s must be above 0 and at most 60")
@@ -164,7 +164,7 @@ class ClientTokens:
         timeout_s: float = 5,
         ssl_context: ssl.SSLContext | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = since_boot,
     ) -> None:
         self._inner = SyncClientTokens(
             issuer,

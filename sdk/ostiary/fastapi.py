@@ -61,17 +61,21 @@ class RequireToken(SecurityBase):
     def but(
         self,
         *,
-        acr: str | Collection[str] = (),
+        acr: str | Collection[str] | None = None,
         max_age_s: int | None = None,
         sensitivity: Sensitivity | None = None,
     ) -> "RequireToken":
-        """The same guard with other demands on the sign-in, or with another sensitivity, for single routes."""
+        """The same guard with other demands on the sign-in, or another sensitivity, for single routes.
+
+        What is not named stays as it is: asking for more care never drops a demand.
+        """
+        own = self._rules.needs.authentication
         return RequireToken(
             self._verifier,
             self._issuer,
             scopes=self._rules.needs.scopes,
-            acr=acr,
-            max_age_s=max_age_s,
+            acr=acr if acr is not None else (own.acr if own is not None else ()),
+            max_age_s=max_age_s if max_age_s is not None else (own.max_age_s if own is not None else None),
             sensitivity=sensitivity or self._sensitivity,
             realm=self._rules.realm,
             metadata=self._rules.metadata,

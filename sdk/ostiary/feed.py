@@ -15,6 +15,7 @@ import anyio
 import httpx2
 
 from ostiary.client_tokens import ClientTokens
+from ostiary.clocks import since_boot
 from ostiary.discovery import parse_issuer
 from ostiary.errors import ConfigurationError
 from ostiary.feed_http import OwnTokens, TokenFunction
@@ -77,7 +78,7 @@ class Feed:
         ssl_context: ssl.SSLContext | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
         clock: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = since_boot,
     ) -> None:
         if follower is not None and not _NAME.fullmatch(follower):
             raise ConfigurationError("follower must be 1 to 48 of A-Z a-z 0-9 . _ -")

@@ -31,7 +31,9 @@ class FeedDisk:
         """What was stored; None where nothing is. FeedRefused for a file that is not ours, OSError for a bad disk."""
         self._clear()
         try:
-            file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0))
+            # Without waiting: a pipe of that name would hold up the first request for good.
+            wished = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+            file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | wished)
         except FileNotFoundError:
             return None
         with os.fdopen(file, "rb") as opened:

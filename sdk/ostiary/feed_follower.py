@@ -129,7 +129,11 @@ class Follower:
         try:
             while self.is_polling:
                 began, seq = time.monotonic(), self._log.seq
-                await self._catch_up(await self._load_delta(wait_s=POLL_WAIT_S, is_first=is_first))
+                step = await self._load_delta(wait_s=POLL_WAIT_S, is_first=is_first)
+                if step is not Step.GOOD:
+                    # And then a pause, longer each time: a server that refuses every delta is not to be stormed.
+                    await self._catch_up(step)
+                    return
                 is_first = False
                 self.last_error = ""
                 if self._log.seq == seq and time.monotonic() - began < LEAST_POLL_S:
@@ -172,8 +176,9 @@ class Follower:
             raise FeedRefused(f"the delta did not close the gap: {self._log.reason}")
 
     async def _load_delta(self, *, wait_s: int = 0, is_first: bool = False) -> Step:
-        """Takes pages until one is not full."""
+        """Takes pages until one is not full; FeedRefused for a full one that brings nothing new."""
         while True:
+            seq = self._log.seq
             try:
                 page = await self._client.delta(self._log.epoch or "", self._log.seq, wait_s=wait_s)
             except FeedGone:
@@ -186,6 +191,8 @@ class Follower:
                 step = await self._take_head(page.head, connection, is_first=is_first, is_last=is_last)
             if step is not Step.GOOD or len(page.lines) < PAGE:
                 return step
+            if self._log.seq == seq:
+                raise FeedRefused("a full page of the delta brought nothing new")
 
     async def _load_snapshot(self) -> None:
         snapshot: Document = await self._client.snapshot()

@@ -17,6 +17,7 @@ from ostiary.strict import parse_base64url
 HEAD_TYPE = "ostiary-feed+jwt"
 MAX_LINE = 16_384
 MAX_RISK = 100
+MAX_NUMBER = 2**53 - 1
 
 TOKEN = "token"
 GRANT = "grant"
@@ -129,6 +130,11 @@ def _check_facts(facts: Mapping[str, object] | None) -> None:
         raise FeedRefused("facts.acr must be a string")
 
 
+def is_epoch(text: str) -> bool:
+    """Whether a log's epoch can have this name."""
+    return _EPOCH.fullmatch(text) is not None
+
+
 def first_chain(issuer: str, epoch: str) -> bytes:
     """The chain before the first entry of an epoch."""
     return hashlib.sha256(f"ostiary-feed-v1\n{issuer}\n{epoch}".encode()).digest()
@@ -147,7 +153,7 @@ def parse_head(payload: Mapping[str, object], *, issuer: str) -> FeedHead:
         raise FeedRefused(f"a head must have the members of docs/feed.md: {error}") from None
     if said.iss != issuer:
         raise FeedRefused("iss must be the issuer whose feed is followed")
-    if not _EPOCH.fullmatch(said.epoch):
+    if not is_epoch(said.epoch):
         raise FeedRefused("epoch must be 32 hexadecimal digits in lower case")
     if (said.count is None) != (said.digest is None):
         raise FeedRefused("count and digest come together")

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from ostiary.feed_lines import FeedEntry, FeedHead, FeedRefused, next_chain, parse_entry
+from ostiary.feed_lines import MAX_NUMBER, FeedEntry, FeedHead, FeedRefused, is_epoch, next_chain, parse_entry
 from ostiary.revocations import Revocations
 
 
@@ -119,6 +119,9 @@ class FeedLog:
             raise FeedRefused("the saved feed does not begin as it should") from None
         if saved.version != 1 or saved.issuer != self.issuer or hashlib.sha256(body).hexdigest() != saved.digest:
             raise FeedRefused("the saved feed is not whole, or of another issuer or version")
+        # A place that cannot be would be asked for again and again, and never be answered.
+        if not is_epoch(saved.epoch) or not 0 <= saved.seq <= MAX_NUMBER or len(chain) != 32:
+            raise FeedRefused("the saved feed names a place in the log that cannot be")
         self.revocations.swap([parse_entry(line) for line in body.split(b"\n")[:-1]])
         self.epoch, self.seq, self.chain = saved.epoch, saved.seq, chain
         self._vouched_by, self._unvouched = None, []

@@ -159,6 +159,8 @@ class FeedThread:
         revocations = self.log.revocations
         self.log = FeedLog(self._settings.route.address.issuer)
         self.log.revocations = revocations
+        # The fork may have come between a change and its number.
+        revocations.version += 1
         self.watchers.begin_in_child()
         self._lock, self.follower, self._saved = Lock(), None, None
         self.is_started = False

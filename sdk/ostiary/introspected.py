@@ -1,8 +1,9 @@
 """What the issuer answered about single tokens while the feed was late. No I/O, no clock of its own."""
 
-from threading import Lock
+import os
 
 from ostiary.failure_policy import FailurePolicy
+from ostiary.fork_lock import ForkLock
 
 MOST_ACTIVE = 8192
 MOST_REFUSED = 65_536
@@ -24,7 +25,7 @@ class Answers:
         self._refused: dict[str, float] = {}
         self._behind: set[str] = set()
         self._pause_until = float("-inf")
-        self._lock = Lock()
+        self._lock, self._pid = ForkLock(), os.getpid()
         self.version = 0
 
     def is_refused(self, jti: str) -> bool:
@@ -41,7 +42,10 @@ class Answers:
 
         One question a token, a bounded number of them, and a pause after one that found the issuer away.
         """
-        with self._lock:
+        with self._lock.lock:
+            if self._pid != os.getpid():
+                # What was under way when a parent forked is answered there.
+                self._pid, self._behind = os.getpid(), set()
             is_full = len(self._behind) >= self._policy.introspections_behind
             if is_full or jti in self._behind or tick < self._pause_until or self.is_believed(jti, tick=tick):
                 return False
@@ -50,12 +54,12 @@ class Answers:
 
     def end(self, jti: str) -> None:
         """The question behind a request was answered, or failed."""
-        with self._lock:
+        with self._lock.lock:
             self._behind.discard(jti)
 
     def record(self, jti: str, *, is_active: bool, asked_at: float, ends_at: float, now: float) -> None:
         """Remember an answer. `ends_at` is when the token ends anyway, `now` the same clock's time."""
-        with self._lock:
+        with self._lock.lock:
             if is_active:
                 self._active_at.pop(jti, None)
                 self._active_at[jti] = asked_at

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import ssl
-import time
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future, wait
@@ -14,9 +13,11 @@ import httpx2
 from ostiary.backoff import Backoff
 from ostiary.call_values import CallFailed, ClientCredentials, is_bearer_token
 from ostiary.client_calls import find_endpoint, open_client, post_form
+from ostiary.clocks import since_boot
 from ostiary.discovery import parse_issuer
 from ostiary.errors import ConfigurationError, IntrospectionUnavailable
 from ostiary.fetch import Route
+from ostiary.introspected import ANSWER_AGE_S
 from ostiary.loop_thread import LoopThread, begin_in_children
 
 FIRST_PAUSE_S = 0.2
@@ -40,11 +41,12 @@ class SyncIntrospector:
         most_at_once: int = 16,
         ssl_context: ssl.SSLContext | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = since_boot,
     ) -> None:
-        if not 0 < timeout_s <= 60 or not 0 <= believed_s <= 60 or most_at_once < 1:
+        # Who asks takes an answer for as old as `ANSWER_AGE_S`: an older one would stretch the bounds of FailurePolicy.
+        if not 0 < timeout_s <= 60 or not 0 <= believed_s <= ANSWER_AGE_S or most_at_once < 1:
             raise ConfigurationError(
-                "timeout_s must be above 0, believed_s not below, both at most 60, and most_at_once at least 1"
+                f"timeout_s must be above 0 and at most 60, believed_s 0 to {ANSWER_AGE_S:g}, most_at_once at least 1"
             )
         self._route = Route(parse_issuer(issuer), timeout_s, ssl_context)
         self._credentials = ClientCredentials(client_id, client_secret)
@@ -104,7 +106,8 @@ class Introspector:
     token is not active.
 
     One question is under way for a token, however many ask, and `most_at_once` for all; each takes at most
-    `timeout_s`. An answer is believed for `believed_s`. After a failure the issuer is left alone for a moment, up to
+    `timeout_s`. An answer is believed for `believed_s`, a second at most, and so is one that is long on its way: who
+    asks later than that asks anew. After a failure the issuer is left alone for a moment, up to
     5 s, and everybody hears so at once. Questions run in a daemon thread of their own, for one loop or several.
     """
 
@@ -119,7 +122,7 @@ class Introspector:
         most_at_once: int = 16,
         ssl_context: ssl.SSLContext | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = since_boot,
     ) -> None:
         self._inner = SyncIntrospector(
             issuer,
@@ -166,7 +169,7 @@ class _Questions:
         self._pause_until = float("-inf")
         self._reason = ""
         self._answers: dict[bytes, tuple[bool, float]] = {}
-        self._flights: dict[bytes, asyncio.Task[bool | CallFailed]] = {}
+        self._flights: dict[bytes, tuple[asyncio.Task[bool | CallFailed], float]] = {}
         self._client: httpx2.AsyncClient | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._url = ""
@@ -178,13 +181,24 @@ class _Questions:
         known = self._answers.get(digest)
         if known is not None and 0 <= now - known[1] < self._believed_s:
             return known[0]
-        flight = self._flights.get(digest)
-        if flight is None:
+        flight, began_at = self._flights.get(digest, (None, now))
+        # What is long under way may have been answered before the token was revoked.
+        if flight is None or now - began_at >= ANSWER_AGE_S:
             if now < self._pause_until:
                 return CallFailed(self._reason, retry_after_s=self._pause_until - now)
-            flight = self._flights[digest] = asyncio.create_task(self._fly(token, digest, now))
-            flight.add_done_callback(lambda _: self._flights.pop(digest, None))
+            flight = self._begin(token, digest, now)
         return await asyncio.shield(flight)
+
+    def _begin(self, token: str, digest: bytes, now: float) -> "asyncio.Task[bool | CallFailed]":
+        flight = asyncio.create_task(self._fly(token, digest, now))
+        self._flights[digest] = (flight, now)
+
+        def land(_: object) -> None:
+            if self._flights.get(digest, (None, now))[0] is flight:
+                del self._flights[digest]
+
+        flight.add_done_callback(land)
+        return flight
 
     async def _fly(self, token: str, digest: bytes, asked_at: float) -> bool | CallFailed:
         try:
@@ -215,6 +229,9 @@ class _Questions:
         return is_active
 
     def _remember(self, digest: bytes, is_active: bool, asked_at: float) -> None:
+        if self._answers.get(digest, (False, asked_at))[1] > asked_at:
+            # A later question was answered first.
+            return
         self._answers.pop(digest, None)
         self._answers[digest] = (is_active, asked_at)
         while len(self._answers) > MOST_REMEMBERED:

@@ -3,8 +3,9 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import Lock
 from typing import TYPE_CHECKING, Protocol
+
+from ostiary.fork_lock import ForkLock
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis as AsyncRedis
@@ -53,14 +54,14 @@ class ProcessCounts:
         self._max_keys = max_keys
         # Of each key: window number, hits in it, hits in the one before.
         self._counts: OrderedDict[str, tuple[int, int, int]] = OrderedDict()
-        self._lock = Lock()
+        self._lock = ForkLock()
 
     def __len__(self) -> int:
         return len(self._counts)
 
     def hit(self, windows: Sequence[Window]) -> Counts:
         """Count one hit in each window."""
-        with self._lock:
+        with self._lock.lock:
             return [self._hit(window) for window in windows]
 
     def _hit(self, window: Window) -> tuple[int, int]:

@@ -1,21 +1,22 @@
 """The verifier for programs of threads; `ostiary.verifier` explains the parts, the pure core is the same."""
 
 import logging
-import os
 import ssl
 import time
 from collections.abc import Callable, Collection
-from threading import Lock, Thread
+from threading import Thread
 from typing import Protocol
 
 import httpx2
 
+from ostiary.clocks import since_boot
 from ostiary.core import DEFAULT_CACHE_AGE_S, VerifierCore
 from ostiary.discovery import parse_issuer
 from ostiary.errors import TokenError, Unavailable
 from ostiary.failure_policy import Action, FailurePolicy, Sensitivity
 from ostiary.feed_source import FeedSource
 from ostiary.fetch import Route, fetch_keys_blocking
+from ostiary.fork_lock import ForkLock
 from ostiary.jwk import VerificationKey
 from ostiary.keyring import Ask, KeyRing
 from ostiary.standing import open_standing
@@ -52,7 +53,7 @@ class SyncVerifier:
         ssl_context: ssl.SSLContext | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
         clock: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = since_boot,
     ) -> None:
         expected = parse_expectations(
             issuer=issuer, audience=audience, algorithms=algorithms, leeway_s=leeway_s, accepts_bound=accepts_bound
@@ -72,7 +73,7 @@ class SyncVerifier:
         self._introspector = introspector
         self._route = Route(parse_issuer(issuer), policy.timeout_s, ssl_context)
         self._transport = transport
-        self._flight = Flight()
+        self._flight = ForkLock()
         self._clock, self._monotonic = clock, monotonic
 
     def verify(self, token: str, sensitivity: Sensitivity = Sensitivity.ORDINARY) -> AccessToken:
@@ -167,26 +168,6 @@ class SyncVerifier:
             self._keys.record_keys(published.keys, fresh_for_s=published.fresh_for_s, now=self._monotonic())
             self._keys.record_search(kid, now=self._monotonic())
             return None
-
-
-class Flight:
-    """The lock of the one refresh. A forked child has a new one: its parent's holder never comes to release it."""
-
-    def __init__(self) -> None:
-        self._pid = os.getpid()
-        self._lock = Lock()
-
-    @property
-    def lock(self) -> Lock:
-        """Held by who refreshes."""
-        if self._pid != os.getpid():
-            self._pid, self._lock = os.getpid(), Lock()
-        return self._lock
-
-    @property
-    def is_taken(self) -> bool:
-        """Whether somebody refreshes now."""
-        return self.lock.locked()
 
 
 def _begin(name: str, work: Callable[[], object]) -> bool:

@@ -10,6 +10,7 @@ from typing import Protocol
 import anyio
 import httpx2
 
+from ostiary.clocks import since_boot
 from ostiary.core import DEFAULT_CACHE_AGE_S, VerifierCore
 from ostiary.discovery import parse_issuer
 from ostiary.errors import TokenError, Unavailable
@@ -62,7 +63,7 @@ class Verifier:
         ssl_context: ssl.SSLContext | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
         clock: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = since_boot,
     ) -> None:
         expected = parse_expectations(
             issuer=issuer, audience=audience, algorithms=algorithms, leeway_s=leeway_s, accepts_bound=accepts_bound

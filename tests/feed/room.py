@@ -13,6 +13,7 @@ from sqlalchemy import select
 from base.database import Database
 from base.sequencer import Sequencer
 from base.tables import sequences
+from feed.callers import Follower
 from feed.entries import Entry, Kind, publish_all
 from feed.hub import FeedHub
 from feed.numbering import ensure_epoch, make_sequencer
@@ -91,6 +92,15 @@ class Room:
             assert b"\n" not in row.line
             assert row.chain == chain, f"the chain breaks at {row.seq}"
         return Position(epoch, len(rows), chain)
+
+
+def some_follower(now: datetime, *, jti: str = "jti") -> Follower:
+    """A service that may read the feed for a day."""
+
+    async def never() -> bool:
+        return False
+
+    return Follower("cli_x", jti, now + DAY, lambda: True, never)
 
 
 @asynccontextmanager

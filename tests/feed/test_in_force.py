@@ -228,6 +228,34 @@ async def test_nobody_fills_the_table_with_names(room: Room) -> None:
     assert "too many" in rows
 
 
+async def test_names_that_come_and_go_fill_no_table_either(room: Room) -> None:
+    desk = Desk(room)
+    with patch("feed.board.MOST_FOLLOWERS", 3):
+        for number in range(10):
+            await desk.acknowledge(f"n{number}", 0)
+            await desk.board.round()
+        assert set(await followers(room)) == {"n0", "n1", "n2", "too many"}
+        another = desk.board.connect("cli_billing", "a", now=room.clock())
+        assert another == "a", "one client's names are no other's loss"
+        room.clock.move(seconds=86400)
+        await desk.acknowledge("n9", 0)
+        await desk.board.round()
+    assert "n9" in await followers(room), "a name counts for a day"
+
+
+async def test_who_got_no_name_of_its_own_leaves_by_the_one_it_has(room: Room) -> None:
+    """Or every revocation would be waited for at somebody who is gone."""
+    desk = Desk(room)
+    with patch("feed.board.MOST_FOLLOWERS", 1):
+        own, other = (desk.board.connect(CLIENT, name, now=room.clock()) for name in ("a", "b"))
+        await desk.board.round()
+        for name in (own, other):
+            desk.board.leave(CLIENT, name, now=room.clock())
+        await desk.board.round()
+    assert desk.board.connected == 0
+    assert {name: each.connected for name, each in (await followers(room)).items()} == {"a": False, "too many": False}
+
+
 async def test_two_processes_settle_a_batch_once(room: Room) -> None:
     one, other = Desk(room), Desk(room)
     one.connect("a")

@@ -17,7 +17,7 @@ from feed.reading import GoneFromLog, read_lines, read_snapshot
 from feed.tables import feed
 from feed.wire import Position
 from server.housekeeping import remove_expired
-from tests.feed.room import ISSUER, Room, claims
+from tests.feed.room import ISSUER, Room, claims, some_follower
 
 pytestmark = pytest.mark.anyio
 
@@ -126,10 +126,10 @@ async def test_a_delta_ends_with_a_head_of_its_last_line(room: Room) -> None:
     documents = Documents(hub, room.clock)
     await room.publish(3)
     epoch = await room.epoch()
-    answer = await documents.delta(asked(f"epoch={epoch}&after=1"))
+    answer = await documents.delta(asked(f"epoch={epoch}&after=1"), some_follower(room.clock()))
     *lines, last = bytes(answer.body).splitlines()
     assert ([json.loads(line)["seq"] for line in lines], claims(json.loads(last)["head"])["seq"]) == ([2, 3], 3)
-    empty = await documents.delta(asked(f"epoch={epoch}&after=3"))
+    empty = await documents.delta(asked(f"epoch={epoch}&after=3"), some_follower(room.clock()))
     assert claims(json.loads(bytes(empty.body))["head"])["chain"] == b64url((await room.check_whole()).chain)
 
 
@@ -143,7 +143,7 @@ async def test_a_delta_of_what_is_gone_is_410(room: Room) -> None:
         await begin_epoch(db, now=room.clock())
     for query in (f"epoch={epoch}&after=1", f"epoch={await room.epoch()}&after=9"):
         with pytest.raises(FeedRefused) as refused:
-            await documents.delta(asked(query))
+            await documents.delta(asked(query), some_follower(room.clock()))
         assert (refused.value.status, refused.value.detail) == (
             410,
             "the log does not go on from there: load /feed/v1/snapshot",
@@ -165,5 +165,5 @@ async def test_a_delta_of_what_is_gone_is_410(room: Room) -> None:
 async def test_a_delta_that_cannot_be_is_refused_with_the_field(room: Room, query: str, detail: str) -> None:
     """S11, S50"""
     with pytest.raises(FeedRefused) as refused:
-        await Documents(room.hub(), room.clock).delta(asked(query))
+        await Documents(room.hub(), room.clock).delta(asked(query), some_follower(room.clock()))
     assert (refused.value.status, refused.value.detail) == (400, detail)

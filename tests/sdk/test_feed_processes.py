@@ -36,10 +36,12 @@ FORKING = """
 assert feed.wait_ready(10)
 until(lambda: feed.stats.seq == 1)
 known = feed.revocations
+version = known.version
 child = os.fork()
 if child == 0:
     try:
         assert feed.revocations is known and len(known) == 1
+        assert known.version > version, "what was kept by the parent is looked at again"
         assert feed.state() == "fresh", "what the parent knew a moment ago is as good here"
         feed.start()
         until(lambda: feed.stats.acknowledged == 2 and len(known) == 2)

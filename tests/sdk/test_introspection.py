@@ -148,6 +148,30 @@ def test_many_who_ask_are_one_question_a_token_and_a_few_at_once(asked: Asked, o
     assert asked.most_at_once <= 3
 
 
+def test_who_asks_a_second_after_another_does_not_take_that_ones_answer(asked: Asked, open_introspector: Open) -> None:
+    """I2: the slow answer says yes of a moment before the revocation, and the quick one knows better."""
+    first_may_go = threading.Event()
+    say = asked.server.answers["ask"]
+
+    def slow_first(handler: Handler) -> None:
+        asked.server.answers["ask"] = say
+        first_may_go.wait(5)
+        handler.say(200, b'{"active":true}')
+
+    asked.server.answers["ask"] = slow_first
+    introspector = open_introspector()
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(introspector.introspect, "token-a")
+        until(lambda: asked.count == 1)
+        time.sleep(1.05)
+        asked.active = False
+        assert introspector.introspect("token-a") is False
+        first_may_go.set()
+        assert slow.result(5) is True
+    assert introspector.introspect("token-a") is False, "the older answer does not take the newer one's place"
+    assert asked.count == 2
+
+
 def test_tasks_ask_too_and_one_that_is_cancelled_takes_no_other_along(server: FeedServer, asked: Asked) -> None:
     asked.delay_s = 0.1
     introspector = Introspector(server.issuer, client_id=CLIENT_ID, client_secret=SECRET)
@@ -181,7 +205,7 @@ def test_a_forked_child_asks_over_connections_of_its_own(asked: Asked, open_intr
     assert introspector.introspect("token-c")
 
 
-@pytest.mark.parametrize("settings", [{"timeout_s": 0}, {"believed_s": -1}, {"most_at_once": 0}])
+@pytest.mark.parametrize("settings", [{"timeout_s": 0}, {"believed_s": -1}, {"believed_s": 2}, {"most_at_once": 0}])
 def test_wrong_settings_are_told_at_once(open_introspector: Open, settings: dict[str, float]) -> None:
     with pytest.raises(ConfigurationError, match=next(iter(settings))):
         open_introspector(**settings)

@@ -19,6 +19,8 @@ PURE = (
     "signatures",
     "keyring",
     "unknown_keys",
+    "clocks",
+    "fork_lock",
     "token_cache",
     "standing",
     "introspected",
