@@ -14,6 +14,9 @@ from feed.tables import feed
 EVERYONE = "*"
 # The longest life of any access token, and a minute for clocks that differ: an entry is remembered for that long.
 LONGEST_TOKEN = timedelta(seconds=86400 + 60)
+# What has expired stays for a day and an hour: a server whose clock is set ahead, for a moment, by a day, must not make
+# anybody forget what still counts (F6); and a follower that was away goes on with a delta.
+KEPT_EXPIRED = timedelta(hours=25)
 # Followers use the keys that they know for a day while they cannot ask for new ones, and tokens live on after that.
 KEY_REMEMBERED = 3 * LONGEST_TOKEN
 

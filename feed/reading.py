@@ -10,6 +10,7 @@ from base.database import Database
 from base.errors import StorageUnavailable
 from base.statements import Statement
 from base.tables import sequences
+from feed.entries import KEPT_EXPIRED
 from feed.numbering import NAME
 from feed.tables import feed
 from feed.wire import Position, first_chain
@@ -78,11 +79,11 @@ async def read_lines(
 
 
 async def read_snapshot(db: AsyncConnection, issuer: str, *, now: datetime) -> tuple[Position, Sequence[bytes]]:
-    """Where the log stands, and the lines of all that is still in force, by their numbers."""
+    """Where the log stands, and by their numbers the lines of all that may be in force by anybody's clock."""
     found = select(sequences.c.epoch, sequences.c.next).where(sequences.c.name == NAME)
     epoch, following = (await db.execute(found)).one()
     shown, seq = bytes(epoch).hex(), following - 1
     last = (await db.execute(select(feed.c.chain).where(feed.c.seq == seq))).scalar_one_or_none()
-    in_force = select(feed.c.line).where(feed.c.seq <= seq, feed.c.expires_at > now).order_by(feed.c.seq)
+    in_force = select(feed.c.line).where(feed.c.seq <= seq, feed.c.expires_at > now - KEPT_EXPIRED).order_by(feed.c.seq)
     lines = (await db.execute(in_force)).scalars().all()
     return Position(shown, seq, _known_chain(last, issuer, shown, seq)), lines

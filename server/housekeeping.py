@@ -14,14 +14,13 @@ from audit.alerts.outgoing import is_over as alerts_over
 from audit.tables import alerts, intake_batches
 from base.database import Database
 from base.tables import outbox
+from feed.entries import KEPT_EXPIRED
 from feed.tables import feed, feed_batches, feed_followers
 from identity.mail.outbox import is_over as letters_over
 from identity.tables import attempts, grants, lockouts, revoked_tokens, sessions, single_use
 
 DAY = timedelta(days=1)
 BATCHES_KEPT = timedelta(days=2)
-# What has expired stays a while, so that a follower which was away goes on with a delta.
-FEED_KEPT = timedelta(hours=1)
 KEPT = timedelta(days=30)
 BATCH = 500
 
@@ -35,7 +34,7 @@ def expired(now: datetime) -> Iterator[Rule]:
     yield revoked_tokens, revoked_tokens.c.expires_at < now - DAY
     # The last one holds the chain that the next one goes on with.
     newest = select(func.max(feed.c.seq)).scalar_subquery()
-    yield feed, and_(feed.c.expires_at < now - FEED_KEPT, feed.c.seq < newest)
+    yield feed, and_(feed.c.expires_at < now - KEPT_EXPIRED, feed.c.seq < newest)
     yield feed_followers, feed_followers.c.heard_at < now - DAY
     yield feed_batches, feed_batches.c.numbered_at < now - KEPT
     yield outbox, letters_over(now)

@@ -66,13 +66,24 @@ async def test_another_epoch_a_number_to_come_and_a_hole_are_gone_from_the_log(r
     assert (await after(room, 4))[0] == [5, 6]
 
 
-async def test_a_snapshot_holds_what_is_in_force_and_the_chain_of_the_whole(room: Room) -> None:
+async def test_a_snapshot_holds_what_may_be_in_force_and_the_chain_of_the_whole(room: Room) -> None:
+    """F6: a server whose clock is a day ahead makes nobody forget what still counts."""
     await room.publish(2, lasting=timedelta(minutes=5))
     await room.publish(2)
     await room.publish(1, lasting=timedelta(minutes=5))
     await room.sequencer().round()
     whole = await room.check_whole()
-    room.clock.move(minutes=6)
+    room.clock.move(hours=24)
+    assert await remove_expired(room.database, now=room.clock()) == 0
+    async with room.database.reading() as db:
+        assert [json.loads(line)["seq"] for line in (await read_snapshot(db, ISSUER, now=room.clock()))[1]] == [
+            1,
+            2,
+            3,
+            4,
+            5,
+        ]
+    room.clock.move(hours=2)
     async with room.database.reading() as db:
         place, lines = await read_snapshot(db, ISSUER, now=room.clock())
     assert [json.loads(line)["seq"] for line in lines] == [3, 4]
@@ -85,7 +96,7 @@ async def test_what_has_expired_is_cleared_away_and_the_log_goes_on(room: Room) 
     await room.publish(5, lasting=timedelta(minutes=5))
     await sequencer.round()
     before = await room.check_whole()
-    room.clock.move(hours=3)
+    room.clock.move(hours=26)
     assert await remove_expired(room.database, now=room.clock()) >= 4
     assert await after(room, 5) == ([], before)
     with pytest.raises(GoneFromLog):
