@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -68,7 +69,8 @@ async def test_what_is_personal_does_not_lie_with_the_alert(desk: Desk) -> None:
     async with desk.world.services.database.reading() as db:
         rows = str((await db.execute(alerts.select())).all())
     assert "address_accounts" in rows
-    assert not any(word in rows for word in ("192.0.2.77", "198.51.100.7", "ada@example.com", "Ada Byron"))
+    # As words of their own: three letters may stand in an id by chance.
+    assert not re.search(r"192\.0\.2\.77|198\.51\.100\.7|\bada\b", rows, re.IGNORECASE)
 
 
 async def test_the_same_stays_one_alert_that_grows_and_is_new_after_a_quiet_time(desk: Desk) -> None:

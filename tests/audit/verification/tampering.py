@@ -191,7 +191,9 @@ async def stamp_anew(db: AsyncConnection, audit: AuditServices, draw: Random) ->
         signed = sign_checkpoint(audit, stored.size, await root_of(db, stored.size), stored.at)
         changed = update(checkpoints).where(checkpoints.c.size == stored.size)
         await db.execute(changed.values(root=signed.root, note=signed.note))
-    return max((size for size in COVERED if size <= number), default=0), next(s for s in COVERED if s > number) - 1
+    begin = max((size for size in COVERED if size <= number), default=0)
+    # The event's own fields do not open any more, either; where it is the first of those in doubt, that comes first.
+    return begin, number if number == begin else next(size for size in COVERED if size > number) - 1
 
 
 TAMPERINGS: tuple[Tampering, ...] = (

@@ -57,8 +57,5 @@ async def test_a_changed_log_is_found_and_the_first_bad_place_named(log: KeptLog
 
 
 def fits(words: str, found: tuple[int | None, int | None], place: Place) -> bool:
-    """Whether the first finding is the one that was to be expected, or begins there and is more exact."""
-    if isinstance(place, str):
-        return words.startswith(place)
-    first, last = found
-    return first is not None and last is not None and place[0] == first <= last <= place[1]
+    """Whether the first finding is the one that was to be expected."""
+    return words.startswith(place) if isinstance(place, str) else found == place
