@@ -11,6 +11,7 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
+    SmallInteger,
     String,
     Table,
     Text,
@@ -172,7 +173,15 @@ devices = Table(
     Column("id", Id, primary_key=True),
     _owner("people"),
     Column("cookie_digest", Digest, nullable=False),
+    # The cookie before this one, which a lost answer may have left behind, and one that was handed out and never seen.
+    Column("previous_digest", Digest),
+    Column("stray_digest", Digest),
+    Column("rotated_at", Instant),
     Column("label", String(128), nullable=False),
+    # What its person calls it.
+    Column("name", String(64)),
+    # What it looked like when it was last seen (`identity.devices`), sealed.
+    Column("looks", LargeBinary),
     Column("created_at", Instant, nullable=False),
     Column("last_seen_at", Instant, nullable=False),
     Column("trusted_until", Instant),
@@ -180,6 +189,8 @@ devices = Table(
     Column("version", Integer, nullable=False),
     UniqueConstraint("person_id", "cookie_digest"),
     Index(None, "cookie_digest"),
+    Index(None, "previous_digest"),
+    Index(None, "stray_digest"),
 )
 
 # Failures counted against a key: a person at large, a person at a known device, an address, a network.
@@ -204,6 +215,9 @@ sessions = Table(
     Column("device_id", Id, ForeignKey("devices.id", ondelete="SET NULL")),
     Column("auth_time", Instant, nullable=False),
     Column("assessment", JsonText),
+    # The score of `assessment`, and how the session looked when it began and when it was last seen, sealed.
+    Column("risk", SmallInteger),
+    Column("seen", LargeBinary),
     # "Keep me signed in": the longer limits, and a cookie that outlives the browser.
     Column("keep", Boolean, nullable=False, server_default=text("false")),
     Column("created_at", Instant, nullable=False),
@@ -293,6 +307,8 @@ clients = Table(
     Column("rotate_refresh", Boolean, nullable=False),
     Column("id_token_alg", String(8), nullable=False),
     Column("required_acr", String(32)),
+    # {notice, step_up, strong}: scores of its own from which something follows.
+    Column("risk_thresholds", JsonText),
     Column("access_token_ttl_s", Integer),
     Column("disabled_at", Instant),
     Column("not_before", Instant),

@@ -14,6 +14,7 @@ from sqlalchemy import inspect, text
 import audit.tables  # noqa: F401 - the tables join the metadata
 import feed.tables  # noqa: F401
 import identity.tables  # noqa: F401
+import risk.tables  # noqa: F401
 from base.errors import StorageUnavailable
 from base.tables import metadata
 from migrations.run import FOLDER, HEAD, current_revision, downgrade, is_current, sync_engine, upgrade
