@@ -8,7 +8,7 @@ from base.secret_values import b64url
 from feed.vectors.followers import scenarios
 from feed.vectors.heads import bad_heads, good_heads
 from feed.vectors.log import EPOCH, ISSUER, LINES, chain_of, make_head, snapshot_head
-from feed.vectors.signing import KEY, show_key
+from feed.vectors.signing import KEY, NEXT_KEY, NEXT_KID, show_key
 from feed.vectors.tokens import bad_lines, decisions, lease_cases, token_cases
 
 
@@ -18,7 +18,7 @@ def make() -> bytes:
         "about": "Examples of the feed's protocol, explained in docs/feed.md. Written by `python -m feed.vectors`.",
         "issuer": ISSUER,
         "epoch": EPOCH,
-        "jwks": {"keys": [show_key(KEY)]},
+        "jwks": {"keys": [show_key(KEY), show_key(NEXT_KEY, kid=NEXT_KID)]},
         "private_key_for_tests_only": show_key(KEY, private=True),
         "first_chain": b64url(chain_of(())),
         "entries": _entries(),

@@ -7,6 +7,7 @@ it stands where the follower is then, and the numbers of the entries that it obe
 from collections.abc import Sequence
 
 from feed.vectors.log import EPOCH, LINES, NEXT_EPOCH, NEXT_LINES, make_head, snapshot_head
+from feed.vectors.withdrawn import withdrawn_keys
 
 Step = dict[str, object]
 
@@ -16,7 +17,7 @@ _FOUR = LINES[1:4]
 
 def scenarios() -> list[dict[str, object]]:
     """Each begins with a follower that knows nothing."""
-    told = {**_beginnings(), **_gaps(), **_swaps(), **_changed_lines(), **_wrong_snapshots()}
+    told = {**_beginnings(), **_gaps(), **_swaps(), **_changed_lines(), **_wrong_snapshots(), **withdrawn_keys()}
     return [{"name": name, "steps": steps} for name, steps in told.items()]
 
 

@@ -13,6 +13,7 @@ from base.secret_values import b64url
 from feed.wire import HEAD_TYPE
 
 KID = "feed-test-1"
+NEXT_KID = "feed-test-2"
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
@@ -22,10 +23,11 @@ def make_key(name: str) -> EllipticCurvePrivateKey:
 
 
 KEY = make_key("the feed's test key")
+NEXT_KEY = make_key("the feed's next test key")
 OTHER_KEY = make_key("a key that the issuer never published")
 
 
-def show_key(key: EllipticCurvePrivateKey, *, private: bool = False) -> dict[str, str]:
+def show_key(key: EllipticCurvePrivateKey, *, kid: str = KID, private: bool = False) -> dict[str, str]:
     """The key as a JWK (RFC 7518 §6.2)."""
     numbers = key.private_numbers()
     place = numbers.public_numbers
@@ -34,7 +36,7 @@ def show_key(key: EllipticCurvePrivateKey, *, private: bool = False) -> dict[str
         "crv": "P-256",
         "x": b64url(place.x.to_bytes(32, "big")),
         "y": b64url(place.y.to_bytes(32, "big")),
-        "kid": KID,
+        "kid": kid,
         "alg": "ES256",
         "use": "sig",
     }

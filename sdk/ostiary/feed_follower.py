@@ -160,7 +160,8 @@ class Follower:
         head = await self._keys.verify_head(text)
         step = self._log.take_head(head, at=self._clock())
         # A full page ends where there is more to come: its head is true, and says nothing about now.
-        connection.heard(head, self._monotonic(), agrees=step is Step.GOOD and is_last)
+        if not self._log.revocations.is_key_withdrawn(head.kid):
+            connection.heard(head, self._monotonic(), agrees=step is Step.GOOD and is_last)
         if step is Step.GOOD and is_last:
             self._vouched(is_first=is_first)
         return step
@@ -197,7 +198,7 @@ class Follower:
     async def _load_snapshot(self) -> None:
         snapshot: Document = await self._client.snapshot()
         connection = self._lease.connection(snapshot.asked)
-        head = await self._keys.verify_head(snapshot.head)
+        head = await self._keys.verify_head(snapshot.head, doubted=self._log.revocations.unvouched_keys)
         step = self._log.take_snapshot(head, snapshot.lines, at=self._clock())
         if step is not Step.GOOD:
             raise FeedRefused(f"the snapshot cannot be used: {self._log.reason}")

@@ -59,7 +59,8 @@ class FeedHead:
     """What the server said of its log: that it ended with `seq`, and `chain` covers all up to there.
 
     `at_ms` is the server's wall clock, `up_ms` the monotonic clock of the process named `boot`, both taken before the
-    log was read. A snapshot's head also has the `count` of its lines and their `digest`.
+    log was read. A snapshot's head also has the `count` of its lines and their `digest`. `kid` names the key that
+    proved it.
     """
 
     epoch: str
@@ -70,6 +71,7 @@ class FeedHead:
     boot: str
     count: int | None = None
     digest: bytes | None = None
+    kid: str = ""
 
 
 _Number = Annotated[int, msgspec.Meta(ge=0)]
@@ -145,8 +147,8 @@ def next_chain(chain: bytes, line: bytes) -> bytes:
     return hashlib.sha256(chain + line).digest()
 
 
-def parse_head(payload: Mapping[str, object], *, issuer: str) -> FeedHead:
-    """The head that a proven payload says about this issuer's log, or FeedRefused naming the member."""
+def parse_head(payload: Mapping[str, object], *, issuer: str, kid: str = "") -> FeedHead:
+    """The head that a payload, proven by the key `kid`, says about this issuer's log; FeedRefused names the member."""
     try:
         said = msgspec.convert(payload, _Head)
     except msgspec.ValidationError as error:
@@ -159,7 +161,7 @@ def parse_head(payload: Mapping[str, object], *, issuer: str) -> FeedHead:
         raise FeedRefused("count and digest come together")
     chain = _sha256(said.chain, name="chain")
     digest = None if said.digest is None else _sha256(said.digest, name="digest")
-    return FeedHead(said.epoch, said.seq, chain, said.at, said.up, said.boot, said.count, digest)
+    return FeedHead(said.epoch, said.seq, chain, said.at, said.up, said.boot, said.count, digest, kid)
 
 
 def _sha256(text: str, *, name: str) -> bytes:

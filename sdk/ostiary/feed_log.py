@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from ostiary.feed_lines import MAX_NUMBER, FeedEntry, FeedHead, FeedRefused, is_epoch, next_chain, parse_entry
+from ostiary.feed_lines import KEY, MAX_NUMBER, FeedEntry, FeedHead, FeedRefused, is_epoch, next_chain, parse_entry
 from ostiary.revocations import Revocations
 
 
@@ -53,7 +53,7 @@ class FeedLog:
                 break
         if taken:
             self.revocations.take(taken)
-            self._unvouched += (entry for entry in taken if entry.facts is not None)
+            self._unvouched += (entry for entry in taken if entry.facts is not None or entry.kind == KEY)
         return step
 
     def _follow(self, line: bytes, taken: list[FeedEntry]) -> Step:
@@ -70,6 +70,8 @@ class FeedLog:
 
     def take_head(self, head: FeedHead, *, at: float) -> Step:
         """Whether we know the log as a proven head tells it. `at`: our own wall clock (seconds since 1970)."""
+        if self.revocations.is_key_withdrawn(head.kid):
+            return self._wants_snapshot("a head is signed by a key that was withdrawn")
         if head.epoch != self.epoch:
             return self._wants_snapshot("another epoch has begun" if self.epoch else "nothing was loaded yet")
         if head.seq > self.seq:
@@ -85,6 +87,9 @@ class FeedLog:
 
         One that the same process made before a head that we agree with says nothing new and is passed over.
         """
+        # What nobody vouched for may be a forged line: it must not keep out the snapshot that takes it back.
+        if self.revocations.is_key_withdrawn(head.kid) and head.kid not in self.revocations.unvouched_keys:
+            return self._wants_snapshot("a snapshot is signed by a key that was withdrawn")
         known = self._vouched_by
         if known is not None and (known.epoch, known.boot) == (head.epoch, head.boot) and head.up_ms < known.up_ms:
             self.reason = ""
@@ -170,5 +175,7 @@ def _parse_snapshot(head: FeedHead, lines: Sequence[bytes]) -> list[FeedEntry]:
     for entry in entries:
         if not last < entry.seq <= head.seq:
             raise FeedRefused("a snapshot's numbers must ascend and end with its head's")
+        if entry.kind == KEY and entry.subject == head.kid:
+            raise FeedRefused("a snapshot is signed by a key that was withdrawn, by its own words")
         last = entry.seq
     return entries

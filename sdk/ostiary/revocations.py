@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from ostiary.feed_lines import FeedEntry, parse_entry
+from ostiary.feed_lines import KEY, FeedEntry, parse_entry
 from ostiary.in_force import ALL, InForce
 from ostiary.values import AccessToken
 
@@ -20,6 +20,8 @@ class Revocations:
 
     def __init__(self) -> None:
         self.version = 0
+        # Keys whose withdrawal no head has vouched for yet: it may be forged.
+        self.unvouched_keys: frozenset[str] = frozenset()
         self._known = InForce()
 
     def __len__(self) -> int:
@@ -71,6 +73,8 @@ class Revocations:
     def take(self, entries: Iterable[FeedEntry]) -> None:
         """Obey entries that nobody has vouched for yet: they refuse at once, and relieve of nothing."""
         for entry in entries:
+            if entry.kind == KEY and entry.subject not in self._known.keys:
+                self.unvouched_keys |= {entry.subject}
             self._known.add(entry)
         self.version += 1
 
@@ -78,11 +82,13 @@ class Revocations:
         """Obey in full what was taken before, now that a head vouches for it."""
         for entry in entries:
             self._known.believe(entry)
+        self.unvouched_keys = frozenset()
         self.version += 1
 
     def swap(self, entries: Iterable[FeedEntry]) -> None:
         """Know exactly these from now on. Readers see the old whole or the new whole."""
         self._known = InForce(entries)
+        self.unvouched_keys = frozenset()
         self.version += 1
 
     def forget_expired(self, now: float) -> int:

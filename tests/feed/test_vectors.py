@@ -18,7 +18,8 @@ from feed.wire import HEAD_TYPE
 Document = Mapping[str, object]
 VECTORS: Document = json.loads(PLACE.read_bytes())
 ISSUER = cast(str, VECTORS["issuer"])
-KEY = jwt.PyJWK(cast(dict[str, dict[str, list[dict[str, str]]]], VECTORS)["jwks"]["keys"][0])
+PUBLISHED = cast(dict[str, dict[str, list[dict[str, str]]]], VECTORS)["jwks"]["keys"]
+KEYS = {each["kid"]: jwt.PyJWK(each) for each in PUBLISHED}
 # A member that every entry has, and the ones that a kind needs beside.
 COMMON = {"seq": int, "kind": str, "subject": str, "at": int, "expires": int}
 
@@ -69,16 +70,23 @@ def read_line(line: str) -> dict[str, object]:
 def read_head(jws: str) -> dict[str, object]:
     """A head's payload, once it is proven."""
     signature = jws.split(".")[2]
-    if jwt.get_unverified_header(jws) != {"alg": "ES256", "typ": HEAD_TYPE, "kid": KEY.key_id}:
+    header = jwt.get_unverified_header(jws)
+    key = KEYS.get(header.get("kid", ""))
+    if key is None or header != {"alg": "ES256", "typ": HEAD_TYPE, "kid": key.key_id}:
         raise Wrong("header")
     if len(signature) != 86 or signature.strip() != signature:
         raise Wrong("signature")
-    says: dict[str, object] = jwt.decode(jws, KEY, ["ES256"], issuer=ISSUER, options={"verify_aud": False})
+    says: dict[str, object] = jwt.decode(jws, key, ["ES256"], issuer=ISSUER, options={"verify_aud": False})
     is_number = all(type(says.get(name)) is int and cast(int, says[name]) >= 0 for name in ("seq", "at", "up"))
     epoch = str(says.get("epoch"))
     if not is_number or len(epoch) != 32 or epoch.lower() != epoch or len(b64url(str(says["chain"]))) != 32:
         raise Wrong("members")
     return says
+
+
+def text(line: str, name: str) -> str:
+    """A member of an entry."""
+    return cast(str, read_line(line)[name])
 
 
 @dataclass
@@ -89,6 +97,13 @@ class Naive:
     seq: int = 0
     chain: bytes = b""
     lines: dict[int, str] = field(default_factory=dict)
+    vouched: int = 0
+
+    def withdrawn(self, *, up_to: int) -> set[str]:
+        """The keys that the entries up to a number have withdrawn."""
+        return {
+            text(line, "subject") for seq, line in self.lines.items() if seq <= up_to and text(line, "kind") == "key"
+        }
 
     def entries(self, lines: Sequence[str]) -> str:
         for line in lines:
@@ -108,11 +123,16 @@ class Naive:
     def head(self, jws: str) -> str:
         says = read_head(jws)
         number = cast(int, says["seq"])
+        if jwt.get_unverified_header(jws)["kid"] in self.withdrawn(up_to=self.seq):
+            return "snapshot"
         if says["epoch"] != self.epoch or number < self.seq:
             return "snapshot"
         if number > self.seq:
             return "gap"
-        return "good" if b64url(cast(str, says["chain"])) == self.chain else "snapshot"
+        if b64url(cast(str, says["chain"])) != self.chain:
+            return "snapshot"
+        self.vouched = self.seq
+        return "good"
 
     def snapshot(self, jws: str, lines: Sequence[str]) -> str:
         says, body = read_head(jws), "".join(f"{line}\n" for line in lines)
@@ -122,10 +142,14 @@ class Naive:
         except Wrong:
             return "snapshot"
         end = cast(int, says["seq"])
+        kid = jwt.get_unverified_header(jws)["kid"]
+        by_itself = any((text(line, "kind"), text(line, "subject")) == ("key", kid) for line in lines)
+        if by_itself or kid in self.withdrawn(up_to=self.vouched):
+            return "snapshot"
         if not fits or numbers != sorted(set(numbers)) or max([0, *numbers]) > end:
             return "snapshot"
         self.epoch, self.seq, self.chain = cast(str, says["epoch"]), end, b64url(cast(str, says["chain"]))
-        self.lines = dict(zip(numbers, lines, strict=True))
+        self.lines, self.vouched = dict(zip(numbers, lines, strict=True)), self.seq
         return "good"
 
 

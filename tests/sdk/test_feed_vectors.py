@@ -9,6 +9,7 @@ from typing import cast
 import pytest
 
 from ostiary.claims import parse_access_token
+from ostiary.compact import parse_shape, parse_unproven
 from ostiary.core import verify_statement
 from ostiary.errors import TokenError
 from ostiary.failure_policy import FailurePolicy, Sensitivity
@@ -39,7 +40,10 @@ def named(name: str, key: str) -> list[object]:
 
 def prove(jws: object) -> FeedHead:
     """A head that the issuer signed; TokenError or FeedRefused otherwise."""
-    return parse_head(verify_statement(str(jws), typ=HEAD_TYPE, find_key=KEYS.get), issuer=ISSUER)
+    said = verify_statement(str(jws), typ=HEAD_TYPE, find_key=KEYS.get)
+    return parse_head(
+        said, issuer=ISSUER, kid=parse_unproven(parse_shape(str(jws)), algorithms={"ES256"}, types={HEAD_TYPE}).kid
+    )
 
 
 def encoded(lines: object) -> list[bytes]:

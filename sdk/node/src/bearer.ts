@@ -1,5 +1,6 @@
 /** Bearer tokens in HTTP requests and the answers that refuse them (RFC 6750, RFC 9470). No I/O, no framework. */
 
+import { spreadS } from "./backoff.js"
 import { InsufficientAuthentication, InsufficientScope, TokenError, Unavailable } from "./errors.js"
 
 /** RFC 6750 §2.1, b64token. */
@@ -85,7 +86,7 @@ export function challenge(refusal: Refusal, realm: string, metadataUrl?: string)
   return `Bearer ${parts.map(([name, value]) => `${name}="${value.replace(NOT_QUOTABLE, "?")}"`).join(", ")}`
 }
 
-/** Headers and JSON body of the refusal. */
+/** Headers and JSON body of the refusal; `Retry-After` varies by chance, so that not all come back at once. */
 export function responseParts(
   refusal: Refusal, realm: string, metadataUrl?: string,
 ): { headers: Record<string, string>; body: string } {
@@ -97,6 +98,6 @@ export function responseParts(
     "cache-control": "no-store",
   }
   if (refusal.retryAfterS === undefined) headers["www-authenticate"] = challenge(refusal, realm, metadataUrl)
-  else headers["retry-after"] = String(refusal.retryAfterS)
+  else headers["retry-after"] = String(spreadS(refusal.retryAfterS))
   return { headers, body }
 }

@@ -73,7 +73,8 @@ function parseHeader(header: JsonObject, rules: HeaderRules): { alg: string; kid
   if (typeof typ !== "string" || !rules.types.has(typ.toLowerCase())) {
     throw new TokenError("wrong_type", rules.words)
   }
-  if (Object.hasOwn(header, "crit")) {
+  // `b64` changes what is signed and must be critical (RFC 7797 §6); without that others may read it as they like.
+  if (Object.hasOwn(header, "crit") || Object.hasOwn(header, "b64")) {
     throw new TokenError("critical_header", "crit names an extension that is not understood here")
   }
   if (KEY_HEADERS.some(name => Object.hasOwn(header, name))) {

@@ -17,11 +17,13 @@ export interface IssuerAddress {
   readonly feedUrl: string
 }
 
-/** The addresses in the issuer's metadata that the SDK calls. */
+/** What the SDK calls by the issuer's metadata. */
+export type EndpointName = "jwks_uri" | "token_endpoint" | "introspection_endpoint"
+
+/** The issuer's metadata; a fault in one address harms only those who need it. */
 export interface Metadata {
-  readonly jwksUri: string
-  readonly tokenEndpoint: string | undefined
-  readonly introspectionEndpoint: string | undefined
+  /** Where it is, or FetchError. */
+  endpoint(name: EndpointName): string
 }
 
 /** The address of an https issuer, or of an http one on loopback; ConfigurationError otherwise. */
@@ -34,7 +36,7 @@ export function parseIssuer(issuer: string): IssuerAddress {
 }
 
 /**
- * Where keys, tokens and introspection are, or FetchError.
+ * The metadata that says where keys, tokens and introspection are, or FetchError.
  * The metadata must name exactly the issuer that was asked for, or one issuer could speak for another; and everything
  * must lie at the issuer's own origin, so that no document can send us, or our secret, elsewhere.
  */
@@ -42,13 +44,7 @@ export function parseMetadata(body: Uint8Array, expected: IssuerAddress): Metada
   const metadata = parseJsonObject(body, MAX_METADATA_BRACKETS)
   if (metadata === undefined) throw new FetchError("the metadata is not a plain JSON object")
   if (member(metadata, "issuer") !== expected.issuer) throw new FetchError("the metadata names another issuer")
-  const jwksUri = findEndpoint(metadata, "jwks_uri", expected)
-  if (jwksUri === undefined) throw new FetchError("the metadata names no jwks_uri")
-  return {
-    jwksUri,
-    tokenEndpoint: findEndpoint(metadata, "token_endpoint", expected),
-    introspectionEndpoint: findEndpoint(metadata, "introspection_endpoint", expected),
-  }
+  return { endpoint: name => parseEndpoint(metadata, name, expected) }
 }
 
 /** Seconds that a response stays fresh (RFC 9111 §4.2), 0 where it must not be kept, undefined where it is silent. */
@@ -63,9 +59,8 @@ export function parseFreshness(cacheControl: string, age: string): number | unde
   return Math.max(0, Number(maxAge) - (/^[0-9]{1,9}$/.test(age) ? Number(age) : 0))
 }
 
-function findEndpoint(metadata: JsonObject, name: string, expected: IssuerAddress): string | undefined {
+function parseEndpoint(metadata: JsonObject, name: string, expected: IssuerAddress): string {
   const value = member(metadata, name)
-  if (value === undefined) return undefined
   const url = typeof value === "string" ? findUrl(value) : undefined
   if (url === undefined) throw new FetchError(`${name} must be an https URL (http only on loopback)`)
   if (url.origin !== new URL(expected.issuer).origin) throw new FetchError(`${name} must have the issuer's origin`)

@@ -1,14 +1,14 @@
 /** Calls to the issuer as a client with a secret: where its endpoints are, and how the client says who it is. */
 
-import { parseIssuer, type IssuerAddress, type Metadata } from "./discovery.js"
-import { ConfigurationError, FetchError } from "./errors.js"
+import { parseIssuer, type EndpointName, type IssuerAddress, type Metadata } from "./discovery.js"
+import { ConfigurationError } from "./errors.js"
 import { ask, type Answer, type Fetch } from "./http.js"
 import { fetchMetadata } from "./keyring.js"
 import { checkText } from "./values.js"
 
 const METADATA_LIFE_S = 300
 const TIMEOUT_S = 5
-const MAX_ANSWER_BYTES = 65_536
+const MAX_ANSWER_BYTES = 131_072
 
 export interface Credentials {
   readonly clientId: string
@@ -35,12 +35,17 @@ export class Endpoints {
   }
 
   /** The answer to a form that the client posts to one of the issuer's endpoints; FetchError. */
-  async post(endpoint: "tokenEndpoint" | "introspectionEndpoint", form: Record<string, string>): Promise<Answer> {
-    const url = (await this.#load())[endpoint]
-    if (url === undefined) throw new FetchError(`the metadata names no ${endpoint}`)
+  async post(endpoint: EndpointName, form: Record<string, string>, signal?: AbortSignal): Promise<Answer> {
+    const url = (await this.#load()).endpoint(endpoint)
     const headers = { authorization: this.#authorization, "content-type": "application/x-www-form-urlencoded" }
     const body = new URLSearchParams(form).toString()
-    return ask(this.fetch, { url, method: "POST", headers, body, timeoutS: TIMEOUT_S, maxBytes: MAX_ANSWER_BYTES })
+    const bounds = { timeoutS: TIMEOUT_S, maxBytes: MAX_ANSWER_BYTES, ...(signal === undefined ? {} : { signal }) }
+    return ask(this.fetch, { url, method: "POST", headers, body, ...bounds })
+  }
+
+  /** Asks for the metadata again at the next call. */
+  forget(): void {
+    this.#metadata = undefined
   }
 
   async #load(): Promise<Metadata> {

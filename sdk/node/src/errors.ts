@@ -61,6 +61,13 @@ export class FeedUnavailable extends Unavailable {
   }
 }
 
+/** The issuer cannot be asked whether a token is active; that is never a yes. */
+export class IntrospectionUnavailable extends Unavailable {
+  constructor(retryAfterS: number, reason: string) {
+    super("the issuer cannot be asked about the token now; try again later", retryAfterS, reason)
+  }
+}
+
 /** The token is good but lacks one of the scopes in `required`: answer 403 (RFC 6750 §3.1). */
 export class InsufficientScope extends OstiaryError {
   constructor(readonly required: readonly string[]) {
@@ -80,13 +87,14 @@ export class NotGuarded extends OstiaryError {}
 
 /** One attempt to read a document of the issuer failed; the text is for the log. */
 export class FetchError extends OstiaryError {
-  constructor(message: string, readonly status?: number, options?: ErrorOptions) {
+  /** What the issuer asked for by `Retry-After`; 0 where it asked for nothing. */
+  readonly retryAfterS: number
+
+  constructor(message: string, readonly status?: number, options?: ErrorOptions & { retryAfterS?: number }) {
     super(message, options)
+    this.retryAfterS = options?.retryAfterS ?? 0
   }
 }
 
 /** A line or a head of the feed that cannot be believed; the text is for the log. */
 export class FeedRefused extends OstiaryError {}
-
-/** A head whose key the issuer does not publish, as far as we know. */
-export class UnknownHeadKey extends FeedRefused {}

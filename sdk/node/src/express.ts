@@ -20,10 +20,12 @@ export function requireToken(
 ): (req: NodeRequest, res: NodeResponse, next: (error?: unknown) => void) => void {
   const guard = new Guard(verifier, options)
   return (req, res, next) => {
-    guard.admit(req, headerValues(req.rawHeaders, "authorization")).then(admission => {
+    const judged = guard.admit(req, headerValues(req.rawHeaders, "authorization")).then(admission => {
       if ("token" in admission) return next()
       res.writeHead(admission.refused.status, admission.refused.headers)
       res.end(admission.refused.body)
-    }, next)
+    })
+    // Also where somebody has answered meanwhile (a time limit): a promise that nobody catches ends the program.
+    judged.catch(next)
   }
 }

@@ -2,12 +2,14 @@
 
 import { createHash, randomBytes } from "node:crypto"
 import { constants } from "node:fs"
-import { mkdir, open, rename, rm } from "node:fs/promises"
-import { join } from "node:path"
+import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises"
+import { basename, join } from "node:path"
 import { FeedRefused } from "./errors.js"
 
 const MAX_FILE_BYTES = 134_217_728
 const WRITABLE_BY_OTHERS = 0o022
+const FRESH = ".new"
+const LEFT_AFTER_MS = 60_000
 
 /** A folder may be shared by several processes: the last one to write wins. */
 export class FeedDisk {
@@ -20,7 +22,10 @@ export class FeedDisk {
 
   /** What was stored; undefined where nothing is. FeedRefused for a file that is not ours alone. */
   async load(): Promise<Buffer | undefined> {
-    const file = await open(this.path, constants.O_RDONLY | constants.O_NOFOLLOW).catch(error => {
+    await this.#clear()
+    // Without waiting: a pipe of that name would hold up the first request for good.
+    const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+    const file = await open(this.path, flags).catch(error => {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined
       throw error
     })
@@ -41,10 +46,21 @@ export class FeedDisk {
     }
   }
 
+  /** Removes what processes that were killed have half written. */
+  async #clear(): Promise<void> {
+    const begin = basename(this.path, ".ndjson")
+    for (const name of await readdir(this.folder).catch(() => [])) {
+      if (!name.startsWith(`${begin}.`) || !name.endsWith(FRESH)) continue
+      const path = join(this.folder, name)
+      const age = await stat(path).then(facts => Date.now() - facts.mtimeMs, () => 0)
+      if (age > LEFT_AFTER_MS) await rm(path, { force: true }).catch(() => undefined)
+    }
+  }
+
   /** Replaces the file at once and for good. */
   async store(document: Buffer): Promise<void> {
     await mkdir(this.folder, { recursive: true, mode: 0o700 })
-    const fresh = `${this.path}.${process.pid}-${randomBytes(4).toString("hex")}.new`
+    const fresh = `${this.path}.${process.pid}-${randomBytes(4).toString("hex")}${FRESH}`
     try {
       const file = await open(fresh, "wx", 0o600)
       try {

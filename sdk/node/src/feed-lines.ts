@@ -34,6 +34,8 @@ export interface FeedHead {
   readonly boot: string
   readonly count: number | undefined
   readonly digest: string | undefined
+  /** The key that proved it. */
+  readonly kid?: string
 }
 
 /** The entry that a line says; FeedRefused. Unknown kinds and members are no fault: they are passed over later. */
@@ -66,8 +68,8 @@ function checkFacts(facts: JsonObject | undefined): void {
   if (typeof acr !== "string") throw new FeedRefused("facts.acr must be a string")
 }
 
-/** What a head says whose signature was checked; FeedRefused, also for a head of another issuer. */
-export function parseHead(payload: JsonObject, issuer: string): FeedHead {
+/** What a head says that the key `kid` has proven; FeedRefused, also for a head of another issuer. */
+export function parseHead(payload: JsonObject, issuer: string, kid = ""): FeedHead {
   if (member(payload, "iss") !== issuer) throw new FeedRefused("iss must be the issuer that is followed")
   const epoch = member(payload, "epoch"), chain = bytes(payload, "chain")
   if (!isEpoch(epoch)) throw new FeedRefused("epoch must be 32 hexadecimal digits")
@@ -84,6 +86,7 @@ export function parseHead(payload: JsonObject, issuer: string): FeedHead {
     boot: words(payload, "boot", MAX_BOOT_CHARS),
     count: digest === undefined ? undefined : count(payload, "count"),
     digest: digest === undefined ? undefined : bytes(payload, "digest").toString("base64url"),
+    kid,
   }
 }
 

@@ -21,8 +21,9 @@ export class FeedLog {
   #revocations = new Revocations()
   /** The last head that agreed with all that is known; undefined while none does. */
   #vouchedBy: FeedHead | undefined
-  /** Facts that no head vouches for yet: they may be a relief. */
+  /** What no head vouches for yet: facts, which may be a relief, and withdrawals of keys, which may be forged. */
   #unvouched: FeedEntry[] = []
+  #version = 0
   #forgottenAt = -Infinity
 
   /** The epoch; undefined before the first snapshot. */
@@ -44,6 +45,16 @@ export class FeedLog {
     return this.#revocations
   }
 
+  /** Grows with every change of what is refused. */
+  get version(): number {
+    return this.#version
+  }
+
+  /** Whether the feed has withdrawn the key, and no head has vouched for that yet. */
+  isDoubted(kid: string): boolean {
+    return this.#unvouched.some(({ kind, subject }) => kind === "key" && subject === kid)
+  }
+
   /** Obeys the lines that come next, as far as they refuse something; those known already are passed over. */
   takeEntries(lines: readonly Buffer[], taken?: (entry: FeedEntry) => void): Step {
     if (this.#epoch === undefined) return "snapshot"
@@ -54,8 +65,11 @@ export class FeedLog {
       if (entry.seq > this.#seq + 1) return "gap"
       this.#chain = nextChain(this.#chain, line)
       this.#seq = entry.seq
+      // A key that was withdrawn before stays so: a second line that may be forged makes the first no weaker.
+      const isNews = entry.kind === "key" && !this.#revocations.isKeyWithdrawn(entry.subject)
+      if (entry.facts !== undefined || isNews) this.#unvouched.push(entry)
       this.#revocations.take(entry)
-      if (entry.facts !== undefined) this.#unvouched.push(entry)
+      this.#version += 1
       taken?.(entry)
     }
     return "good"
@@ -63,6 +77,7 @@ export class FeedLog {
 
   /** Compares what is here with what the server says of the log; the head's signature was checked before. */
   takeHead(head: FeedHead, nowS: number): Step {
+    if (this.#isWithdrawn(head)) return this.#doubt()
     if (head.epoch !== this.#epoch) return this.#doubt()
     if (head.seq > this.#seq) return "gap"
     // A lower number: the log was set back.
@@ -76,6 +91,10 @@ export class FeedLog {
    * One that the same process made before a head that we agree with says nothing new and is passed over.
    */
   takeSnapshot(head: FeedHead, body: Buffer, nowS: number): void {
+    // What nobody vouched for may be a forged line: it must not keep out the snapshot that takes it back.
+    if (this.#isWithdrawn(head) && !this.isDoubted(head.kid ?? "")) {
+      throw new FeedRefused("the snapshot is signed by a key that was withdrawn")
+    }
     const known = this.#vouchedBy
     if (known?.epoch === head.epoch && known.boot === head.boot && head.upMs < known.upMs) return
     this.#swap(parseSnapshot(head, body))
@@ -124,11 +143,17 @@ export class FeedLog {
     }
     this.#revocations = revocations
     this.#unvouched = []
+    this.#version += 1
+  }
+
+  #isWithdrawn({ kid }: FeedHead): boolean {
+    return kid !== undefined && this.#revocations.isKeyWithdrawn(kid)
   }
 
   #vouch(head: FeedHead, nowS: number): void {
     this.#vouchedBy = head
     for (const entry of this.#unvouched) this.#revocations.believe(entry)
+    if (this.#unvouched.length > 0) this.#version += 1
     this.#unvouched = []
     // Forgetting needs both clocks to agree, so that neither, set forward by mistake, undoes a revocation.
     const agreedS = Math.min(nowS, head.atMs / 1000)
@@ -151,7 +176,10 @@ function parseSnapshot(head: FeedHead, body: Buffer): FeedEntry[] {
   const entries = splitLines(body).map(parseEntry)
   if (entries.length !== head.count) throw new FeedRefused("the snapshot has lost lines")
   let last = 0
-  for (const { seq } of entries) {
+  for (const { seq, kind, subject } of entries) {
+    if (kind === "key" && subject === head.kid) {
+      throw new FeedRefused("the snapshot is signed by a key that was withdrawn, by its own words")
+    }
     if (seq <= last || seq > head.seq) throw new FeedRefused("a snapshot's numbers must ascend and end with its head's")
     last = seq
   }

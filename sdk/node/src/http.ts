@@ -14,8 +14,10 @@ export interface Request {
   readonly body?: string
   /** Statuses other than 200 that are an answer, too. */
   readonly allowed?: readonly number[]
-  /** Whether the answer may come compressed; its size is counted unpacked. */
+  /** Whether the answer may come as gzip; its size is counted unpacked. */
   readonly packed?: boolean
+  /** The media type that an answer with 200 must have. */
+  readonly mediaType?: string
   readonly signal?: AbortSignal
 }
 
@@ -44,6 +46,8 @@ export interface Limit {
   /** The time begins anew. */
   renew(): void
   release(): void
+  /** Whether the time was over before the work was. */
+  isOver(): boolean
 }
 
 /**
@@ -53,12 +57,17 @@ export interface Limit {
 export function limited(outer: AbortSignal | undefined, timeoutS: number, words: string): Limit {
   const own = new AbortController()
   const end = (): void => own.abort(outer?.reason)
-  const timer = setTimeout(() => own.abort(new FetchError(words)), timeoutS * 1000)
+  let isOver = false
+  const timer = setTimeout(() => {
+    isOver = true
+    own.abort(new FetchError(words))
+  }, timeoutS * 1000)
   outer?.addEventListener("abort", end)
   if (outer?.aborted) end()
   return {
     signal: own.signal,
     renew: () => timer.refresh(),
+    isOver: () => isOver,
     release: () => {
       clearTimeout(timer)
       outer?.removeEventListener("abort", end)
@@ -79,14 +88,25 @@ export async function open(fetch: Fetch, request: Request, signal: AbortSignal):
   const init: RequestInit = { method: request.method ?? "GET", headers, redirect: "manual", signal }
   const response = await fetch(request.url, request.body === undefined ? init : { ...init, body: request.body })
   if (response.status !== 200 && !request.allowed?.includes(response.status)) {
+    const retryAfter = response.headers.get("retry-after") ?? ""
     await response.body?.cancel()
-    throw new FetchError(`the issuer answered ${response.status}`, response.status)
+    const retryAfterS = /^[0-9]{1,6}$/.test(retryAfter) ? Number(retryAfter) : 0
+    throw new FetchError(`the issuer answered ${response.status}`, response.status, { retryAfterS })
   }
-  if (!request.packed && (response.headers.get("content-encoding") ?? "identity") !== "identity") {
-    await response.body?.cancel()
-    throw new FetchError("the issuer's answer is compressed against our wish")
+  const problem = problemOf(response, request)
+  if (problem === undefined) return response
+  await response.body?.cancel()
+  throw new FetchError(problem)
+}
+
+/** Why the body must not even be read; undefined where it may. */
+function problemOf({ status, headers }: Response, { packed, mediaType }: Request): string | undefined {
+  const encoding = headers.get("content-encoding") ?? "identity"
+  if (encoding !== "identity" && !(packed && encoding === "gzip")) {
+    return "the issuer's answer is compressed against our wish"
   }
-  return response
+  const found = (headers.get("content-type") ?? "").split(";")[0]?.trim().toLowerCase()
+  return mediaType === undefined || status !== 200 || found === mediaType ? undefined : `the answer must be ${mediaType}`
 }
 
 /** Any failure of a request as FetchError. */

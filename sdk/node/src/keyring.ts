@@ -5,7 +5,7 @@
 
 import { parseFreshness, parseMetadata, type IssuerAddress, type Metadata } from "./discovery.js"
 import { FetchError, KeysUnavailable, TokenError } from "./errors.js"
-import { ask, type Fetch } from "./http.js"
+import { ask, limited, type Fetch } from "./http.js"
 import { parseKeySet, type KeySet, type VerificationKey } from "./jwk.js"
 import type { Log } from "./options.js"
 import { LeastRecent } from "./token-cache.js"
@@ -21,17 +21,26 @@ export interface PublishedKeys {
   readonly freshForS: number | undefined
 }
 
-/** Metadata, then keys; FetchError when an answer cannot be had or believed. */
+/** Metadata, then keys, both within `timeoutS`; FetchError when an answer cannot be had or believed. */
 export async function fetchKeys(fetch: Fetch, address: IssuerAddress, timeoutS: number): Promise<PublishedKeys> {
-  const { jwksUri } = await fetchMetadata(fetch, address, timeoutS)
-  const { headers, body } = await ask(fetch, { url: jwksUri, timeoutS, maxBytes: MAX_DOCUMENT_BYTES })
-  const freshForS = parseFreshness(headers.get("cache-control") ?? "", headers.get("age") ?? "")
-  return { keys: await parseKeySet(body), freshForS }
+  const limit = limited(undefined, timeoutS, `no whole answer within ${timeoutS} s`)
+  try {
+    const metadata = await fetchMetadata(fetch, address, timeoutS, limit.signal)
+    const asked = { url: metadata.endpoint("jwks_uri"), timeoutS, maxBytes: MAX_DOCUMENT_BYTES, signal: limit.signal }
+    const { headers, body } = await ask(fetch, asked)
+    const freshForS = parseFreshness(headers.get("cache-control") ?? "", headers.get("age") ?? "")
+    return { keys: await parseKeySet(body), freshForS }
+  } finally {
+    limit.release()
+  }
 }
 
 /** The issuer's metadata, checked; FetchError. */
-export async function fetchMetadata(fetch: Fetch, address: IssuerAddress, timeoutS: number): Promise<Metadata> {
-  const { body } = await ask(fetch, { url: address.metadataUrl, timeoutS, maxBytes: MAX_DOCUMENT_BYTES })
+export async function fetchMetadata(
+  fetch: Fetch, address: IssuerAddress, timeoutS: number, signal?: AbortSignal,
+): Promise<Metadata> {
+  const bounds = { timeoutS, maxBytes: MAX_DOCUMENT_BYTES, ...(signal === undefined ? {} : { signal }) }
+  const { body } = await ask(fetch, { url: address.metadataUrl, ...bounds })
   return parseMetadata(body, address)
 }
 
@@ -73,21 +82,46 @@ export class KeyRing {
   async load(kid: string): Promise<VerificationKey> {
     const fresh = this.findFresh(kid)
     if (fresh !== undefined) return fresh
-    // While somebody else refreshes, a stale key does; only who has no key at all waits.
+    // While somebody else refreshes, or the issuer is away, a stale key does; only who has no key at all waits.
     const stale = this.#findUsable(kid)
-    if (this.#flight !== undefined && stale !== undefined) return stale
+    if (stale !== undefined && (this.#flight !== undefined || this.#failures > 0)) return this.findBehind(kid) ?? stale
     const asks = this.#mayAsk(kid, this.monotonic())
     if (asks || this.#flight !== undefined) await this.#refresh()
     const key = this.#findUsable(kid)
     if (key !== undefined) return key
     const now = this.monotonic()
-    if (this.#failures > 0 || now >= this.#usableUntil) {
-      const waitS = Math.min(Math.max(this.#nextAskAt(kid) - now, 1), this.policy.cooldownS)
-      throw new KeysUnavailable(Math.ceil(waitS), this.#reason || "too old")
-    }
+    if (this.#failures > 0 || now >= this.#usableUntil) throw this.unavailable(kid)
     // During a cool-down nobody asked for this key id, so nothing was learnt about it.
     if (asks) this.#unknown.keep(kid, now + this.policy.unknownForS)
     throw new TokenError("unknown_key", "kid names no key that the issuer publishes for access tokens")
+  }
+
+  /** Whether there are no keys at all. */
+  get isEmpty(): boolean {
+    return this.#keys.size === 0
+  }
+
+  /** The key as it is known, renewed behind where that is due: heads that wait for keys would make the lease old. */
+  findBehind(kid: string): VerificationKey | undefined {
+    const key = this.#findUsable(kid), now = this.monotonic()
+    if (key !== undefined && now >= Math.min(this.#renewAt, this.#freshUntil) && this.#mayAsk(kid, now)) {
+      void this.#refresh()
+    }
+    return key
+  }
+
+  /** Asks the issuer now, whatever was asked before; false where it could not be asked. */
+  async reload(): Promise<boolean> {
+    await this.#flight
+    await this.#refresh()
+    return this.#failures === 0
+  }
+
+  /** The error for who needs a key that cannot be had. */
+  unavailable(kid = ""): KeysUnavailable {
+    const now = this.monotonic()
+    const waitS = Math.min(Math.max(this.#nextAskAt(kid) - now, 1), this.policy.cooldownS)
+    return new KeysUnavailable(Math.ceil(waitS), this.#reason || "too old")
   }
 
   /** Ask again at the next use: the feed said that the keys have changed. */
@@ -108,7 +142,10 @@ export class KeyRing {
   /** Unknown ids wait on their own: they neither profit from keys that age fast nor keep the known from renewal. */
   #nextAskAt(kid: string): number {
     if (this.#keys.has(kid)) return this.#nextAttemptAt
-    return Math.max(this.#nextAttemptAt, this.#nextSearchAt, this.#unknown.find(kid) ?? -Infinity)
+    // After a failure the due refresh is made for any reason, by the pauses between attempts.
+    const isDue = this.#failures > 0 && this.monotonic() >= this.#renewAt
+    const searchAt = isDue ? -Infinity : this.#nextSearchAt
+    return Math.max(this.#nextAttemptAt, searchAt, this.#unknown.find(kid) ?? -Infinity)
   }
 
   #refresh(): Promise<void> {
@@ -142,7 +179,10 @@ export class KeyRing {
   /** Keep what is there and wait: one second first, twice as long each time, the cool-down at most. */
   #recordFailure(error: unknown): void {
     const waitS = Math.min(FIRST_RETRY_S * 2 ** Math.min(this.#failures, 16), this.policy.cooldownS)
-    this.#nextAttemptAt = this.monotonic() + waitS
+    const now = this.monotonic()
+    this.#nextAttemptAt = now + waitS
+    // Where there are no keys at all, every key id is unknown: then the pauses between attempts are enough.
+    if (this.#keys.size > 0) this.#nextSearchAt = now + this.policy.cooldownS
     this.#failures += 1
     const known = error instanceof FetchError ? error : new FetchError(String(error))
     this.#reason = known.message.slice(0, 200)

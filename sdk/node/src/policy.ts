@@ -14,7 +14,7 @@ export type Action = "accept" | "accept_and_introspect" | "introspect" | "unavai
  * at the latest on sensitive routes, after the second on ordinary ones. `lowRunsToExp` lets routes marked low accept
  * until a token's `exp`, whatever happens. An introspection may take `introspectionTimeoutS`, its answer is believed
  * for `introspectionBelievedS`, and `introspectionsBehind` of them run at most at once behind accepted requests. Who
- * is refused for our own trouble hears 503 and `Retry-After: retryAfterS`.
+ * is refused for our own trouble hears 503 and `Retry-After`: `retryAfterS`, and by chance up to half of it more.
  */
 export interface FailurePolicy {
   readonly freshForS: number
@@ -47,9 +47,12 @@ export function parseFailurePolicy(asked: Partial<FailurePolicy> = {}): FailureP
   const policy = { ...DEFAULTS, ...asked }
   for (const [name, [least, most]] of Object.entries(BOUNDS)) {
     const value = policy[name as keyof typeof BOUNDS]
-    if (!(value >= least && value <= most) || (WHOLE.includes(name) && !Number.isInteger(value))) {
+    if (typeof value !== "number" || !(value >= least && value <= most) || (WHOLE.includes(name) && !Number.isInteger(value))) {
       throw new ConfigurationError(`failurePolicy: ${name} must be between ${least} and ${most}`)
     }
+  }
+  if (typeof policy.lowRunsToExp !== "boolean") {
+    throw new ConfigurationError("failurePolicy: lowRunsToExp must be true or false")
   }
   if (policy.freshForS > policy.lostAfterS) {
     throw new ConfigurationError("failurePolicy: freshForS must not be above lostAfterS")

@@ -2,6 +2,9 @@
 
 import type { AccessToken } from "./values.js"
 
+/** A longer token is proven each time: what a flood of giants can occupy stays bounded (S38). */
+export const MAX_KEPT_CHARS = 4096
+
 /** A verified token, the key that proved it, and when (seconds of the monotonic clock). */
 export interface ProvenToken {
   readonly token: AccessToken

@@ -3,8 +3,9 @@
 import { checkUnexpired, parseAccessToken } from "./claims.js"
 import { ACCESS_TOKEN_TYPES, ACCESS_TOKEN_WORDS, checkShape, parseUnproven, type HeaderRules } from "./compact.js"
 import { parseIssuer } from "./discovery.js"
-import { ConfigurationError, FeedUnavailable, TokenError } from "./errors.js"
+import { ConfigurationError, FeedUnavailable, TokenError, Unavailable } from "./errors.js"
 import type { Feed } from "./feed.js"
+import { Answers } from "./introspected.js"
 import type { Introspector } from "./introspection.js"
 import type { VerificationKey } from "./jwk.js"
 import { fetchKeys, KeyRing, type PublishedKeys } from "./keyring.js"
@@ -13,7 +14,7 @@ import { parseSurroundings, type Surroundings } from "./options.js"
 import { decide, parseFailurePolicy, type FailurePolicy, type Sensitivity } from "./policy.js"
 import { provePayload } from "./proof.js"
 import { checkAuthentication, parseNeeded } from "./step-up.js"
-import { LeastRecent, type ProvenToken } from "./token-cache.js"
+import { LeastRecent, MAX_KEPT_CHARS, type ProvenToken } from "./token-cache.js"
 import { parseExpectations, parseKeyPolicy, type AccessToken, type Expectations, type KeyPolicy } from "./values.js"
 
 const DEFAULT_LEEWAY_S = 10
@@ -21,7 +22,8 @@ const DEFAULT_CACHE_SIZE = 4096
 const DEFAULT_CACHE_AGE_S = 300
 /** How long the first requests of a process wait until the feed is known. */
 const FIRST_WAIT_S = 3
-const INACTIVE = "the issuer says that this token does not hold any more"
+const INACTIVE = "the issuer says that the token is no longer active"
+const SENSITIVITIES: readonly string[] = ["sensitive", "ordinary", "low"] satisfies Sensitivity[]
 
 export interface VerifierOptions extends Surroundings {
   /** Which algorithms may prove a token; ES256 alone by default. */
@@ -53,7 +55,7 @@ export class Verifier {
   readonly #feed: Feed | undefined
   readonly #introspector: Introspector | undefined
   readonly #policy: FailurePolicy
-  #behind = 0
+  readonly #answers: Answers
   #firstUntil: number | undefined
 
   /** `audience` is this service's own identifier: a token made for a neighbour is not for us. ConfigurationError. */
@@ -68,6 +70,9 @@ export class Verifier {
     if ([feed, introspector].some(each => each !== undefined && each.issuer !== issuer)) {
       throw new ConfigurationError("feed and introspector must be of the verifier's issuer")
     }
+    if (feed === undefined && (introspector !== undefined || options.failurePolicy !== undefined)) {
+      throw new ConfigurationError("failurePolicy and introspector are for a verifier with a feed")
+    }
     const address = parseIssuer(issuer), keyPolicy = parseKeyPolicy(options.keyPolicy)
     const { fetch, monotonic, log } = (this.#around = parseSurroundings(options))
     const fetchPublished = (): Promise<PublishedKeys> => fetchKeys(fetch, address, keyPolicy.timeoutS)
@@ -77,6 +82,7 @@ export class Verifier {
     this.#feed = feed
     this.#introspector = introspector
     this.#policy = parseFailurePolicy(options.failurePolicy)
+    this.#answers = new Answers(this.#policy)
   }
 
   /**
@@ -84,6 +90,9 @@ export class Verifier {
    * `sensitivity` is how much harm a revoked token could do here; it matters while the feed is cut off.
    */
   async verify(token: string, { sensitivity = "ordinary" }: { sensitivity?: Sensitivity } = {}): Promise<AccessToken> {
+    if (!SENSITIVITIES.includes(sensitivity)) {
+      throw new ConfigurationError("sensitivity must be sensitive, ordinary or low")
+    }
     checkShape(token)
     const remembered = this.#cache?.find(token)
     const proven = (remembered && (await this.#recheck(remembered, token))) ?? (await this.#prove(token))
@@ -129,7 +138,7 @@ export class Verifier {
     const access = parseAccessToken(payload, this.#expected, this.#around.clock())
     const provenAt = this.#around.monotonic()
     const proven = { token: access, kid: key.kid, keyFingerprint: key.fingerprint, provenAt }
-    this.#cache?.keep(token, proven)
+    if (token.length <= MAX_KEPT_CHARS) this.#cache?.keep(token, proven)
     return proven
   }
 
@@ -137,15 +146,18 @@ export class Verifier {
   async #obey(text: string, proven: ProvenToken, feed: Feed, sensitivity: Sensitivity): Promise<AccessToken> {
     if (!feed.isReady) await this.#waitAtFirst(feed)
     this.#checkRefusals(text, proven, feed)
-    const state = stateOf(feed.ageS(), this.#policy)
+    const state = stateOf(feed.ageS(), this.#policy), { jti } = proven.token, tick = this.#around.monotonic()
     switch (decide(this.#policy, sensitivity, state, this.#introspector !== undefined)) {
       case "accept":
         break
       case "accept_and_introspect":
-        this.#askBehind(text)
+        if (this.#answers.begin(jti, tick)) void this.#askBehind(text, proven.token)
         break
       case "introspect":
-        if (!(await this.#askFirst(text))) this.#refuse(text, INACTIVE)
+        if (this.#answers.isBelieved(jti, tick)) break
+        await this.#ask(text, proven.token)
+        // That took a while: what the clock and the feed say by now counts as well.
+        checkUnexpired(proven.token, this.#expected, this.#around.clock())
         this.#checkRefusals(text, proven, feed)
         break
       case "unavailable":
@@ -164,7 +176,7 @@ export class Verifier {
   #checkRefusals(text: string, proven: ProvenToken, feed: Feed): void {
     const refusal = feed.revocations.refusal(proven.token, proven.kid)
     if (refusal !== undefined) this.#refuse(text, refusal.words)
-    if (this.#introspector?.isRefused(text) === true) this.#refuse(text, INACTIVE)
+    if (this.#answers.isRefused(proven.token.jti)) this.#refuse(text, INACTIVE)
   }
 
   #refuse(text: string, words: string): never {
@@ -172,23 +184,33 @@ export class Verifier {
     throw new TokenError("revoked", words)
   }
 
-  async #askFirst(text: string): Promise<boolean> {
-    const { introspectionBelievedS, introspectionTimeoutS, retryAfterS } = this.#policy
+  /** TokenError where the issuer says no, FeedUnavailable where it cannot be asked; never a silent yes. */
+  async #ask(text: string, token: AccessToken): Promise<void> {
+    const { introspectionTimeoutS, retryAfterS } = this.#policy, askedAt = this.#around.monotonic()
+    let isActive: unknown
     try {
-      return (await within(introspectionTimeoutS, this.#introspector?.isActive(text, introspectionBelievedS))) === true
+      isActive = await within(introspectionTimeoutS, this.#introspector?.introspect(text))
     } catch (error) {
-      throw new FeedUnavailable(retryAfterS, `the feed is late, and introspection failed: ${String(error)}`)
+      this.#answers.recordFailure(this.#around.monotonic())
+      const words = error instanceof Unavailable ? error.reason : String(error)
+      throw new FeedUnavailable(retryAfterS, `the feed is late, and introspection failed: ${words}`.slice(0, 200))
     }
+    if (typeof isActive !== "boolean") throw new FeedUnavailable(retryAfterS, "the introspector said neither yes nor no")
+    const endsAt = token.exp + this.#expected.leewayS
+    this.#answers.record(token.jti, isActive, askedAt, endsAt, this.#around.clock())
+    if (!isActive) this.#refuse(text, INACTIVE)
   }
 
   /** What the issuer answers counts for the requests to come. */
-  #askBehind(text: string): void {
-    if (this.#behind >= this.#policy.introspectionsBehind) return
-    this.#behind += 1
-    const asked = this.#introspector?.isActive(text, this.#policy.introspectionBelievedS)
-    void Promise.resolve(asked)
-      .catch(error => this.#around.log(`introspection failed: ${String(error).slice(0, 200)}`))
-      .finally(() => (this.#behind -= 1))
+  async #askBehind(text: string, token: AccessToken): Promise<void> {
+    try {
+      await this.#ask(text, token)
+    } catch (error) {
+      const words = error instanceof Unavailable ? error.reason : String(error)
+      this.#around.log(`a token was introspected behind its request: ${words.slice(0, 200)}`)
+    } finally {
+      this.#answers.end(token.jti)
+    }
   }
 }
 

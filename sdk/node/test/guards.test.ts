@@ -14,7 +14,7 @@ import * as forExpress from "../src/express.js"
 import * as forFastify from "../src/fastify.js"
 import * as forHono from "../src/hono.js"
 import { Verifier } from "../src/verifier.js"
-import { AUDIENCE, Issuer } from "./issuer.js"
+import { AUDIENCE, Issuer, until } from "./issuer.js"
 
 interface Served {
   readonly port: number
@@ -158,3 +158,24 @@ for (const [framework, start] of Object.entries(starts)) {
     }
   })
 }
+
+test("express: an answer that somebody gave meanwhile is an error for the application, and ends no program", async () => {
+  const app = express(), errors: unknown[] = []
+  app.use((_, res, next) => {
+    res.status(504).json({ error: "too_late" })
+    next()
+  })
+  app.get("/orders", forExpress.requireToken(away), (_, res) => void res.json({}))
+  app.use((error: unknown, _req: express.Request, _res: express.Response, _next: express.NextFunction) => {
+    errors.push(error)
+  })
+  const served = await listening(createServer(app))
+  try {
+    const headers = { authorization: "Bearer a b" }
+    assert.equal((await fetch(`http://localhost:${served.port}/orders`, { headers })).status, 504)
+    await until(() => errors.length === 1)
+    assert.equal((errors[0] as { code?: string } | undefined)?.code, "ERR_HTTP_HEADERS_SENT")
+  } finally {
+    await served.stop()
+  }
+})

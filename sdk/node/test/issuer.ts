@@ -29,6 +29,12 @@ export class Issuer {
   keysStatus = 200
   /** What introspection answers; undefined: 500. */
   active: boolean | undefined = true
+  /** How long a token of the token endpoint lives. */
+  tokenLifeS = 300
+  /** What is answered instead, by the last part of the path. */
+  readonly answers = new Map<string, (response: ServerResponse, body: string) => unknown>()
+  /** A line that somebody slips into the next stream, before what the issuer says. */
+  slipped: string | undefined
   /** Streams get no answer, and those open are held. */
   isCut = false
   /** The key that signs heads. */
@@ -131,6 +137,11 @@ export class Issuer {
     }
   }
 
+  /** A head of the whole log, signed. */
+  head(): Promise<string> {
+    return this.#head(this.lines.length, {})
+  }
+
   async #head(seq: number, more: Record<string, unknown>): Promise<string> {
     const lines = this.lines.slice(0, seq).map(line => Buffer.from(line))
     const chain = lines.reduce(nextChain, firstChain(this.issuer, this.epoch)).toString("base64url")
@@ -144,6 +155,8 @@ export class Issuer {
     this.asked.set(url.pathname, (this.asked.get(url.pathname) ?? 0) + 1)
     let body = ""
     for await (const chunk of request) body += String(chunk)
+    const instead = this.answers.get(url.pathname.split("/").at(-1) ?? "")
+    if (instead !== undefined) return void instead(response, body)
     const json = (status: number, value: unknown): void => {
       response.writeHead(status, { "content-type": "application/json", "cache-control": "max-age=300" })
       response.end(JSON.stringify(value))
@@ -154,7 +167,7 @@ export class Issuer {
     if (url.pathname === "/jwks") return json(this.keysStatus, { keys: this.published })
     if (url.pathname === "/token") {
       const isAsked = body === `grant_type=client_credentials&scope=feed%3Aread&resource=${encodeURIComponent(this.issuer)}`
-      return json(isClient && isAsked ? 200 : 401, { access_token: "feed-token", expires_in: 300 })
+      return json(isClient && isAsked ? 200 : 401, { access_token: "feed-token", token_type: "Bearer", expires_in: this.tokenLifeS })
     }
     if (url.pathname === "/introspect") {
       return json(isClient && this.active !== undefined ? 200 : 500, { active: this.active })
@@ -207,6 +220,10 @@ export class Issuer {
       return
     }
     const stream = { response, seq: Number(seq) }
+    if (this.slipped !== undefined) {
+      response.write(`event: entries\ndata: ${this.slipped}\n\n`)
+      this.slipped = undefined
+    }
     this.#streams.add(stream)
     response.on("close", () => this.#streams.delete(stream))
     void this.tell()

@@ -158,6 +158,8 @@ test("keys are renewed behind at 80 % of their life, and kept for a day while th
     await by.verify(text)
     for (let n = 0; n < 100 && own.asked.get("/jwks") !== 2; n++) await new Promise(resolve => setTimeout(resolve, 10))
     assert.equal(own.asked.get("/jwks"), 2)
+    // Asked is not yet answered.
+    await new Promise(resolve => setTimeout(resolve, 100))
     own.keysStatus = 500
     clock += 86_000
     assert.ok(await by.verify(text))
@@ -236,6 +238,78 @@ test("while the issuer is away a remembered token needs no second proof, and kee
   assert.deepEqual(["a", "b", "c", "d", "e"].filter(name => cache.find(name) !== undefined), ["b", "d", "e"])
 })
 
+test("an issuer that is in trouble is not asked more often for strangers' key ids (S37)", async () => {
+  let clock = 1000
+  const own = await Issuer.start()
+  try {
+    const by = new Verifier(own.issuer, AUDIENCE, { monotonic: () => clock })
+    const good = await own.mint(), asked = (): number => own.asked.get("/jwks") ?? 0
+    await by.verify(good)
+    own.keysStatus = 500
+    clock += 31
+    for (let n = 0; n < 29; n++) {
+      await assert.rejects(by.verify(await own.mint({}, { kid: `s${n}` })), KeysUnavailable)
+      clock += 1
+    }
+    assert.equal(asked(), 2)
+  } finally {
+    await own.stop()
+  }
+})
+
+test("a key that is known makes nobody wait while the issuer is away", async () => {
+  let clock = 1000
+  const own = await Issuer.start()
+  try {
+    const by = new Verifier(own.issuer, AUDIENCE, { monotonic: () => clock, tokenCacheSize: 0 })
+    const text = await own.mint({ exp: now() + 9000 })
+    await by.verify(text)
+    own.keysStatus = 500
+    clock += 400
+    await by.verify(text)
+    own.answers.set("jwks", () => undefined)
+    clock += 60
+    const began = performance.now()
+    assert.ok(await by.verify(text))
+    assert.ok(performance.now() - began < 1000, "the refresh goes on behind")
+  } finally {
+    await own.stop()
+  }
+})
+
+test("a fault in an address that nobody needs here harms nobody, and slow answers have one time together", async () => {
+  const own = await Issuer.start()
+  try {
+    const metadata = { issuer: own.issuer, jwks_uri: `${own.issuer}/jwks`, token_endpoint: "https://elsewhere.example/" }
+    own.answers.set("openid-configuration", response => response.end(JSON.stringify(metadata)))
+    assert.ok(await new Verifier(own.issuer, AUDIENCE).verify(await own.mint()))
+    for (const [name, said] of [["openid-configuration", metadata], ["jwks", { keys: own.published }]] as const) {
+      own.answers.set(name, response => setTimeout(() => response.end(JSON.stringify(said)), 350))
+    }
+    const hurried = new Verifier(own.issuer, AUDIENCE, { keyPolicy: { timeoutS: 0.5 } }), began = performance.now()
+    await assert.rejects(hurried.verify(await own.mint()), KeysUnavailable)
+    assert.ok(performance.now() - began < 650)
+  } finally {
+    await own.stop()
+  }
+})
+
+test("a header that changes what is signed is refused (RFC 7797)", async () => {
+  await refused(await issuer.mint({}, { b64: true }), "critical_header")
+})
+
+test("tokens of giants are proven each time and never kept (S38)", async () => {
+  const own = await Issuer.start()
+  try {
+    const by = new Verifier(own.issuer, AUDIENCE), giant = await own.mint({ padding: "x".repeat(4096) })
+    assert.notEqual(await by.verify(giant), await by.verify(giant))
+    const small = await own.mint()
+    assert.equal(await by.verify(small), await by.verify(small))
+  } finally {
+    await own.stop()
+  }
+})
+
 test("a wrong set-up is refused at construction", () => {
   const addresses = ["http://id.example.com", "https://id.example.com?x", "https://a@id.example.com", "", "https://a\t"]
   for (const address of addresses) {
@@ -246,4 +320,7 @@ test("a wrong set-up is refused at construction", () => {
     assert.throws(() => new Verifier("https://id.example.com", AUDIENCE, options), ConfigurationError)
   }
   assert.throws(() => new Verifier("https://id.example.com", ""), ConfigurationError)
+  for (const failurePolicy of [{}, { freshForS: 5 }]) {
+    assert.throws(() => verifier({ failurePolicy }), /for a verifier with a feed/)
+  }
 })
