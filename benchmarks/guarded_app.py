@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from ostiary import Verifier
+from ostiary import Feed, Verifier
 from ostiary.asgi import RequireToken
 from ostiary.testing import FakeFeed, FakeIssuer
 
@@ -30,7 +30,9 @@ def main() -> None:
     def answer(request: httpx2.Request) -> httpx2.Response:
         return httpx2.Response(200, json=told["jwks"] if "jwks" in request.url.path else told["metadata"])
 
-    feed = FakeFeed(FakeIssuer(told["issuer"]))
+    # A real follower in its thread, with the server that it talks to beside it: what it costs, the guarded side pays.
+    server = FakeFeed(FakeIssuer(told["issuer"]))
+    feed = Feed(told["issuer"], client_id="orders", client_secret="of-nobody", transport=server.transport())
     verifier = Verifier(told["issuer"], told["audience"], feed=feed, transport=httpx2.MockTransport(answer))
     guard = [Middleware(RequireToken, verifier)] if kind == "guarded" else []
     app = Starlette(routes=[Route("/orders", orders)], middleware=guard)

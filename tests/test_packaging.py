@@ -149,6 +149,17 @@ def test_the_sdk_asks_for_nothing_of_the_server(sdk_wheel: Path) -> None:
     assert everything_required_by(asked) & SERVER_ONLY == set()
 
 
+@pytest.mark.parametrize("extra", ["django", "fastapi", "flask", "redis", "requests"])
+def test_an_extra_brings_what_its_module_imports_and_the_docs_name_it(sdk_wheel: Path, extra: str) -> None:
+    headers = headers_of(sdk_wheel)
+    assert extra in headers.get_all("Provides-Extra", [])
+    lines = [Requirement(line) for line in headers.get_all("Requires-Dist", [])]
+    more = {line.name for line in lines if line.marker is not None and line.marker.evaluate({"extra": extra})}
+    assert more == {extra}
+    assert f'pip install "ostiary[{extra}]"' in (ROOT / "docs/sdk.md").read_text()
+    assert f"[{extra}]" in (ROOT / "sdk/README.md").read_text()
+
+
 def test_the_sdk_imports_where_nothing_of_the_server_is_installed(sdk_wheel: Path, tmp_path: Path) -> None:
     alone = tmp_path / "installed"
     alone.mkdir()

@@ -1,7 +1,8 @@
 """A guard for ASGI applications: no request reaches them without a proven access token."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable
+from asyncio import current_task
+from collections.abc import Awaitable, Callable, Collection, Iterable
 
 from ostiary.asgi_types import ASGIApp, Message, Receive, Scope, Send
 from ostiary.bearer import (
@@ -10,15 +11,15 @@ from ostiary.bearer import (
     Refusal,
     find_credentials,
     parse_bearer,
-    parse_credentials,
     refusal_for,
 )
 from ostiary.errors import InsufficientScope, NotGuarded
-from ostiary.exchange import ConnectionEnded, Exchange
+from ostiary.exchange import ConnectionEnded, OpenConnection, TaskFinder, kind_of_stream, open_connection
 from ostiary.failure_policy import Sensitivity
 from ostiary.guard_rules import parse_rules
 from ostiary.resource_metadata import ResourceMetadata
 from ostiary.streaming import watch_of
+from ostiary.token_cache import KnownHeader
 from ostiary.values import AccessToken
 from ostiary.verifier import Verifier
 
@@ -38,6 +39,7 @@ __all__ = [
 TOKEN_KEY = "ostiary.token"
 VERIFIER_KEY = "ostiary.verifier"
 POLICY_VIOLATION = 1008
+_GUARDED = ("http", "websocket")
 
 _NOT_BEHIND = "this route is not behind ostiary.asgi.RequireToken, or is exempt from it"
 
@@ -130,46 +132,73 @@ class RequireToken:
         self._unguarded = self._rules.exempt | ({metadata.path} if metadata is not None else set())
         self._sensitivity = sensitivity
         self._watch = watch_of(verifier) if ends_streams else None
+        self._recall, self._tasks = verifier.recall_headers, TaskFinder()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection (ASGI 3.0)."""
-        # The way of nearly every request, in one piece: each call that it makes costs a tenth of what it may cost.
-        if scope["type"] not in ("http", "websocket") or scope["path"] in self._unguarded:
+        # The way of nearly every request, in one piece: whatever it calls, makes or touches costs each of them.
+        if scope["type"] not in _GUARDED or scope["path"] in self._unguarded:
             await self._serve_unguarded(scope, receive, send)
             return
         asked = self._sensitivity
         sensitivity = asked if isinstance(asked, Sensitivity) else asked(scope)
+        admitted: tuple[AccessToken, bytes] | KnownHeader | None = self._recall(scope["headers"])
+        if admitted is None or (self._needs is not None and not self._needs.are_met_by_scopes(admitted[0])):
+            admitted = await self._admit(scope, send, sensitivity)
+            if admitted is None:
+                return
+        token, header = admitted[0], admitted[1]
+        scope[TOKEN_KEY], scope[VERIFIER_KEY] = token, self._verifier
+        watch, task = self._watch, current_task(self._tasks.loop) or self._tasks.find()
+        opened: OpenConnection | None = None
+        is_answered = False
+
+        def pass_on(message: Message) -> Awaitable[None]:
+            nonlocal opened, is_answered
+            if opened is not None:
+                return opened.send(message)
+            is_answered = True
+            is_last = message["type"] == "http.response.body" and "more_body" not in message
+            if is_last or watch is None or task is None or (kind := kind_of_stream(message)) is None:
+                return send(message)
+            opened = open_connection(send, token, header, sensitivity, task, kind)
+            watch.take(opened)
+            return send(message)
+
         try:
-            value = find_credentials(_headers(scope))
-            raw = value[7:].decode("latin-1") if value is not None else ""
-            token = self._verifier.recall(raw) if value is not None and value.startswith(b"Bearer ") else None
-            if token is None:
-                raw = parse_credentials(value)
-                token = await self._verifier.verify(raw, sensitivity)
+            await self._app(scope, receive, pass_on)
+        except (*GUARD_ERRORS, ConnectionEnded, asyncio.CancelledError) as error:
+            await self._answer_error(error, scope, send, opened, is_answered=is_answered)
+        finally:
+            # Frameworks leave closures behind that hold `send`; the task must not wait for the collector with them.
+            task = None
+            if opened is not None and watch is not None:
+                opened.leave()
+                watch.leave(opened)
+        if opened is not None and opened.ended is not None:
+            await opened.finish()
+
+    async def _admit(self, scope: Scope, send: Send, sensitivity: Sensitivity) -> tuple[AccessToken, bytes] | None:
+        """Prove what the request brings and see whether it is enough: token and header; None once it was refused."""
+        try:
+            header = find_credentials(_headers(scope))
+            token = await self._verifier.verify_header(header, sensitivity)
             if self._needs is not None:
                 self._needs.check(token, self._verifier)
         except BearerMissing as error:
             await self._refuse(error.refusal, scope, send)
-            return
+            return None
         except GUARD_ERRORS as error:
             await self._refuse(refusal_for(error), scope, send)
-            return
-        scope[TOKEN_KEY], scope[VERIFIER_KEY] = token, self._verifier
-        exchange = Exchange(send, self._watch, token, raw, sensitivity)
-        try:
-            await self._app(scope, receive, exchange.send)
-        except (*GUARD_ERRORS, ConnectionEnded, asyncio.CancelledError) as error:
-            await self._answer_error(error, exchange, scope)
-        finally:
-            exchange.leave()
-        if exchange.opened is not None and exchange.opened.ended is not None:
-            await exchange.opened.finish()
+            return None
+        return token, header or b""
 
-    async def _answer_error(self, error: BaseException, exchange: Exchange, scope: Scope) -> None:
+    async def _answer_error(
+        self, error: BaseException, scope: Scope, send: Send, opened: OpenConnection | None, *, is_answered: bool
+    ) -> None:
         """What a route found insufficient becomes its 403 or 401 while nothing was answered; our own end is none."""
-        opened = exchange.opened
-        if isinstance(error, GUARD_ERRORS) and not exchange.answered:
-            await self._refuse(refusal_for(error), scope, exchange.send)
+        if isinstance(error, GUARD_ERRORS) and not is_answered:
+            await self._refuse(refusal_for(error), scope, send)
         elif isinstance(error, asyncio.CancelledError) and opened is not None and opened.was_stopped_by_us():
             pass
         elif not isinstance(error, ConnectionEnded):

@@ -1,11 +1,13 @@
 """Bearer tokens in HTTP requests and the answers that refuse them (RFC 6750, RFC 9470). No I/O, no framework."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from random import random
 
 import msgspec
 
+from ostiary.backoff import spread_s
 from ostiary.errors import InsufficientAuthentication, InsufficientScope, TokenError, Unavailable
 
 # What a guard turns into an answer; everything else is a fault of the program.
@@ -114,9 +116,13 @@ def challenge(refusal: Refusal, *, realm: str, metadata_url: str | None = None) 
 
 
 def response_parts(
-    refusal: Refusal, *, realm: str, metadata_url: str | None = None
+    refusal: Refusal,
+    *,
+    realm: str,
+    metadata_url: str | None = None,
+    chance: Callable[[], float] = random,
 ) -> tuple[list[tuple[bytes, bytes]], bytes]:
-    """Headers and JSON body of the refusal."""
+    """Headers and JSON body of the refusal; `Retry-After` varies by `chance`, so that not all come back at once."""
     body = msgspec.json.encode(refusal_document(refusal))
     headers = [
         (b"content-type", b"application/json"),
@@ -126,7 +132,7 @@ def response_parts(
     if refusal.retry_after_s is None:
         headers.append((b"www-authenticate", challenge(refusal, realm=realm, metadata_url=metadata_url).encode()))
     else:
-        headers.append((b"retry-after", str(refusal.retry_after_s).encode()))
+        headers.append((b"retry-after", str(spread_s(refusal.retry_after_s, random=chance)).encode()))
     return headers, body
 
 

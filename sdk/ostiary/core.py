@@ -9,6 +9,7 @@ from ostiary.errors import ConfigurationError, FeedUnavailable, TokenError, Toke
 from ostiary.failure_policy import Action, Sensitivity
 from ostiary.jwk import VerificationKey
 from ostiary.keyring import KeyRing
+from ostiary.known_headers import HeaderRecall, recall_by_headers
 from ostiary.revocations import Revocations
 from ostiary.signatures import is_proven
 from ostiary.standing import Standing
@@ -122,6 +123,16 @@ class VerifierCore:
             return None
         return proven.token if proven.known_version == known.version else self._recheck(token, proven, known)
 
+    def header_recall(self, *, clock: Callable[[], float], monotonic: Callable[[], float]) -> HeaderRecall:
+        """`recall` for the headers of a request, by these clocks; it knows those that `keep_header` was told of."""
+        return recall_by_headers(self._cache, self._keys, self.standing, clock=clock, monotonic=monotonic)
+
+    def keep_header(self, header: bytes, token: str) -> None:
+        """Remember that this header brought that token, which was just proven."""
+        proven = self._cache.find(token)
+        if proven is not None and (self.standing is None or proven.known is self.standing.feed.revocations):
+            self._cache.keep_header(header, token)
+
     def begin(self, token: str) -> PendingToken:
         """What must be known before the key is: its id. TokenError for what no key could save.
 
@@ -188,6 +199,9 @@ class VerifierCore:
     def _recheck(self, text: str, proven: ProvenToken, known: Revocations) -> AccessToken | None:
         """The remembered token if what was revoked meanwhile is something else; None where it has to be looked at."""
         version = known.version
+        if self.standing is not None:
+            # In a forked child nobody follows yet, and its number is another: so it comes by here first.
+            self.standing.feed.start()
         if known.refusal(proven.signed, proven.key.kid) is not None:
             return None
         token = known.overlay(proven.signed)

@@ -1,14 +1,16 @@
 """Connections behind the guard that stay open, and the way to end one while the application still serves it (asyncio).
 
-Nearly every request is over before anybody could end it, so `Exchange`, which each one pays for, is as small as can be.
+Nearly every request is over before anybody could end it: nothing of this is made for those.
 """
 
 import asyncio
+import threading
 from collections.abc import Awaitable
 from enum import IntEnum
-from typing import Protocol
+from typing import Protocol, cast
 
 from ostiary.asgi_types import Message, Send
+from ostiary.bearer import parse_credentials
 from ostiary.failure_policy import Sensitivity
 from ostiary.values import AccessToken
 
@@ -53,6 +55,12 @@ class OpenConnection:
         self._is_served = True
         self._cancels: int | None = None
         self._closing: asyncio.Task[None] | None = None
+
+    def send(self, message: Message) -> Awaitable[None]:
+        """Pass on what the application answers; ConnectionEnded once it may say no more."""
+        if self.ended is not None:
+            raise ConnectionEnded("the connection was ended: its token no longer holds")
+        return self._send(message)
 
     def end(self, code: EndCode) -> None:
         """End the connection: close the WebSocket, then stop the application where it stands."""
@@ -113,75 +121,46 @@ class Watcher(Protocol):
         ...
 
 
-class Exchange:
-    """One guarded request, and whether anything was answered. Made inside the task that serves it.
+class TaskFinder(threading.local):
+    """Finds the task that runs in this thread without asking the system, which Python 3.11 does to find the loop."""
 
-    Once the answer turns out to be a stream, or the WebSocket is accepted, it is `opened` and in the watcher's hands;
-    without a watcher that never happens.
-    """
+    # To begin with, what never runs: None would ask the system each time.
+    loop = cast("asyncio.AbstractEventLoop", object())
 
-    __slots__ = ("_raw", "_send", "_sensitivity", "_task", "_token", "_watch", "answered", "opened")
+    def find(self) -> "asyncio.Task[object] | None":
+        """The running task by the running loop, which is remembered: `asyncio.current_task(loop)` tells it next time.
 
-    def __init__(
-        self, send: Send, watch: Watcher | None, token: AccessToken, raw: str, sensitivity: Sensitivity
-    ) -> None:
-        self._send = send
-        self._watch = watch
-        self._token = token
-        self._raw = raw
-        self._sensitivity = sensitivity
-        self._task = asyncio.current_task()
-        self.answered = False
-        self.opened: OpenConnection | None = None
-
-    def send(self, message: Message) -> Awaitable[None]:
-        """Pass on what the application answers."""
-        if self.opened is None:
-            self.answered = True
-            if self._watch is not None:
-                kind = _kind_of_stream(message)
-                if kind is not None:
-                    self._open(self._watch, kind)
-        elif self.opened.ended is not None:
-            raise ConnectionEnded("the connection was ended: its token no longer holds")
-        return self._send(message)
-
-    def leave(self) -> None:
-        """The application has returned."""
-        opened, watch = self.opened, self._watch
-        # Frameworks leave closures behind that hold `send`; the task must not wait for the collector with them.
-        self._task = self._watch = None
-        if opened is not None and watch is not None:
-            opened.leave()
-            watch.leave(opened)
-
-    def _open(self, watch: Watcher, kind: str) -> None:
-        if self._task is not None:
-            self.opened = OpenConnection(
-                self._send,
-                token=self._token,
-                raw=self._raw,
-                sensitivity=self._sensitivity,
-                task=self._task,
-                kind=kind,
-            )
-            watch.take(self.opened)
+        That says None as soon as the thread runs another loop.
+        """
+        self.loop = asyncio.get_running_loop()
+        return asyncio.current_task(self.loop)
 
 
-def _kind_of_stream(message: Message) -> str | None:
+def open_connection(
+    send: Send, token: AccessToken, header: bytes, sensitivity: Sensitivity, task: "asyncio.Task[object]", kind: str
+) -> OpenConnection:
+    """The connection that a message of this kind opens, for a request that was admitted within `task`."""
+    if task.get_loop() is not asyncio.get_running_loop():
+        # Only where a loop has moved to another thread, where it is not to be cancelled from here.
+        task = asyncio.current_task() or task
+    return OpenConnection(
+        send, token=token, raw=parse_credentials(header), sensitivity=sensitivity, task=task, kind=kind
+    )
+
+
+def kind_of_stream(message: Message) -> str | None:
     """What a message opens: `websocket`, `event stream`, `stream`; None for an answer of one piece."""
     kind = message["type"]
+    if kind == "http.response.start":
+        headers = message.get("headers")
+        for name, value in headers if isinstance(headers, list) else (headers if isinstance(headers, tuple) else ()):
+            if name == b"content-length":
+                # Said in one piece mostly; where it is not, its parts will tell.
+                return None
+            if name == b"content-type" and value.startswith(b"text/event-stream"):
+                return "event stream"
+        is_told = isinstance(headers, (list, tuple)) and message["status"] not in (204, 304)
+        return "stream" if is_told else None
     if kind == "http.response.body":
         return "stream" if message.get("more_body") else None
-    if kind == "websocket.accept":
-        return "websocket"
-    headers = message.get("headers")
-    if kind != "http.response.start" or not isinstance(headers, (list, tuple)):
-        return None
-    for name, value in headers:
-        if name == b"content-length":
-            # Said in one piece mostly; where it is not, its parts will tell.
-            return None
-        if name == b"content-type" and value.startswith(b"text/event-stream"):
-            return "event stream"
-    return "stream" if message["status"] not in (204, 304) else None
+    return "websocket" if kind == "websocket.accept" else None

@@ -45,7 +45,8 @@ class FailurePolicy:
     first at the latest on sensitive routes, after the second on ordinary ones. `low_runs_to_exp` lets routes marked
     low accept until a token's `exp`, whatever happens. An introspection may take `introspection_timeout_s`, its answer
     is believed for `introspection_believed_s`, and `introspections_behind` of them run at most at once behind
-    accepted requests. Who is refused for our own trouble hears 503 and `Retry-After: retry_after_s`.
+    accepted requests. Who is refused for our own trouble hears 503 and `Retry-After`: `retry_after_s`, and by chance up
+    to half of it more, so that not all come back at once.
     """
 
     fresh_for_s: float = FRESH_FOR_S

@@ -19,7 +19,7 @@ from ostiary.clocks import since_boot
 from ostiary.discovery import parse_issuer
 from ostiary.errors import ConfigurationError
 from ostiary.feed_http import OwnTokens, TokenFunction
-from ostiary.feed_lease import LeaseState
+from ostiary.feed_lease import Lease, LeaseState
 from ostiary.feed_thread import FeedSettings, FeedThread
 from ostiary.fetch import Route
 from ostiary.revocations import Revocations
@@ -140,6 +140,10 @@ class Feed:
     def age_s(self) -> float:
         """How old what is known may be, by the monotonic clock; infinite before the first head."""
         return self._lease.age_s(self._monotonic())
+
+    def lease_by(self, monotonic: Callable[[], float]) -> Lease:
+        """What `age_s` goes by, for readers in a hurry; by another clock than the feed's own one that says nothing."""
+        return self._lease if monotonic is self._monotonic else Lease()
 
     def state(self, now: float | None = None) -> LeaseState:
         """Fresh, stale or lost, by the usual bounds; `FailurePolicy.state(feed.age_s())` goes by your own."""

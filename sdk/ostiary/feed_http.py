@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from threading import Lock
 from typing import Protocol
 
 import anyio
@@ -51,17 +52,54 @@ class TokenFunction:
 
     async def token(self) -> str:
         """What the function gives; CallFailed with the kind of its error, whose words may hold a secret."""
+        call = _Call(self._function)
         try:
-            given = await anyio.to_thread.run_sync(self._function, abandon_on_cancel=True)
+            await anyio.to_thread.run_sync(call.carry_out, abandon_on_cancel=True)
+            given = call.take()
             token: object = await given if inspect.isawaitable(given) else given
         except Exception as error:
             raise CallFailed(f"the token function raised {type(error).__name__}") from error
+        finally:
+            call.abandon()
         if not isinstance(token, str) or not is_bearer_token(token):
             raise CallFailed("the token function must return the access token as text")
         return token
 
     def forget(self, token: str) -> None:
         """The function knows best how long its tokens are good."""
+
+
+class _Call:
+    """One call in a thread. A coroutine that it gives to nobody, since the feed was closed meanwhile, is closed too:
+    Python would complain in the program's name that it was never awaited."""
+
+    def __init__(self, function: Callable[[], object]) -> None:
+        self._function = function
+        self._lock = Lock()
+        self._is_wanted = True
+        self._given: object = None
+
+    def carry_out(self) -> None:
+        given = self._function()
+        with self._lock:
+            if self._is_wanted:
+                self._given = given
+                return
+        _close(given)
+
+    def take(self) -> object:
+        given, self._given = self._given, None
+        return given
+
+    def abandon(self) -> None:
+        with self._lock:
+            self._is_wanted = False
+        _close(self.take())
+
+
+def _close(given: object) -> None:
+    if inspect.iscoroutine(given):
+        given.close()
 
 
 @dataclass(frozen=True, slots=True)

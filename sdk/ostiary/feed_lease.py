@@ -31,13 +31,14 @@ def lease_state(age_s: float, *, fresh_for_s: float, lost_after_s: float) -> Lea
 class Lease:
     """Since when nothing is known of the log. Written by the thread that follows it, read by any without a lock.
 
-    All times are seconds of one own monotonic clock, best one that goes on while the machine sleeps.
+    All times are seconds of one own monotonic clock, best one that goes on while the machine sleeps. `vouched_at` is
+    when what is known was the whole of the log, at the latest of all such moments; it never goes back.
     """
 
     def __init__(self, *, fresh_for_s: float = FRESH_FOR_S, lost_after_s: float = LOST_AFTER_S) -> None:
         self._fresh_for_s = fresh_for_s
         self._lost_after_s = lost_after_s
-        self._vouched_at = -inf
+        self.vouched_at = -inf
         # The newest head heard of the process that spoke last: a cache's old answer is recognised by it.
         self._boot = ""
         self._up_ms = -1
@@ -62,11 +63,11 @@ class Lease:
             return
         self._boot, self._up_ms = head.boot, head.up_ms
         if agrees:
-            self._vouched_at = max(self._vouched_at, vouched_at)
+            self.vouched_at = max(self.vouched_at, vouched_at)
 
     def age_s(self, now: float) -> float:
         """How old what we know may be; infinite before the first head that agreed."""
-        return max(now - self._vouched_at, 0.0)
+        return max(now - self.vouched_at, 0.0)
 
     def state(self, now: float) -> LeaseState:
         """Fresh, stale or lost at this moment."""

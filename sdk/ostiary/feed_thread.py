@@ -110,7 +110,6 @@ class FeedThread:
         keys = FeedKeys(
             settings.route,
             transport=settings.transport,
-            is_withdrawn=self.log.revocations.is_key_withdrawn,
             monotonic=settings.monotonic,
         )
         self.follower = Follower(

@@ -32,6 +32,10 @@ class Needs:
         """Whether anything is needed at all."""
         return bool(self.scopes) or self.authentication is not None
 
+    def are_met_by_scopes(self, token: AccessToken) -> bool:
+        """Whether nothing but scopes is needed, and the token has them all; False says nothing: `check` does."""
+        return self.authentication is None and token.scope.issuperset(self.scopes)
+
     def check(self, token: AccessToken, judge: AuthenticationJudge) -> None:
         """Raise InsufficientScope, or else InsufficientAuthentication: no better sign-in brings a missing scope."""
         if self.scopes and not token.scope.issuperset(self.scopes):

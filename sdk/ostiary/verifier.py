@@ -10,6 +10,7 @@ from typing import Protocol
 import anyio
 import httpx2
 
+from ostiary.bearer import parse_credentials
 from ostiary.clocks import since_boot
 from ostiary.core import DEFAULT_CACHE_AGE_S, VerifierCore
 from ostiary.discovery import parse_issuer
@@ -80,6 +81,9 @@ class Verifier:
             ),
         )
         self._recall = self._core.recall
+        # What the Authorization header among a request's headers brought a moment ago, if nothing has happened since;
+        # None asks for `verify_header`. No method, because guards ask it at every request.
+        self.recall_headers = self._core.header_recall(clock=clock, monotonic=monotonic)
         self._introspector = introspector
         self._route = Route(parse_issuer(issuer), policy.timeout_s, ssl_context)
         self._transport = transport
@@ -95,9 +99,16 @@ class Verifier:
         known = self._recall(token, self._clock(), self._monotonic())
         return known if known is not None else await self._verify_anew(token, sensitivity)
 
-    def recall(self, token: str) -> AccessToken | None:
-        """The token, if it was verified a moment ago and nothing has happened since; None asks `verify`. No I/O."""
-        return self._recall(token, self._clock(), self._monotonic())
+    async def verify_header(self, header: bytes | None, sensitivity: Sensitivity = Sensitivity.ORDINARY) -> AccessToken:
+        """`verify` for the value of the Authorization header, which `recall_headers` knows from then on.
+
+        BearerMissing where it is None or brings no token.
+        """
+        raw = parse_credentials(header)
+        token = await self.verify(raw, sensitivity)
+        if header is not None:
+            self._core.keep_header(header, raw)
+        return token
 
     @property
     def feed(self) -> FeedSource | None:

@@ -181,7 +181,7 @@ async def test_when_the_keys_cannot_be_had_the_answer_is_503_and_never_401(
     fake.go_down()
     headers = bearer(fake.mint({"scope": "orders:read"}))
     answer = await ask(guarded, headers=headers)
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert (answer.status_code, answer.headers["retry-after"] in ("1", "2")) == (503, True)
     assert "www-authenticate" not in answer.headers
     assert answer.json() == {
         "error": "temporarily_unavailable",

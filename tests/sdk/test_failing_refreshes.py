@@ -183,4 +183,4 @@ async def test_a_proxy_that_nobody_understands_is_answered_503(
     headers = [(b"authorization", f"Bearer {fake.mint()}".encode())]
     await guard({"type": "http", "path": "/", "headers": headers}, unreachable, send)  # type: ignore[arg-type]
     assert answers[0]["status"] == 503
-    assert (b"retry-after", b"1") in answers[0]["headers"]  # type: ignore[operator]
+    assert dict(answers[0]["headers"])[b"retry-after"] in (b"1", b"2")  # type: ignore[call-overload]

@@ -233,7 +233,7 @@ def test_a_revoked_token_is_refused_and_a_late_feed_is_our_own_trouble(
     assert ask_wsgi(app, "/now", **token).status_code == 200
     feed.become(LeaseState.STALE)
     late = ask_wsgi(app, "/now", **token)
-    assert (late.status_code, late.headers["retry-after"]) == (503, "5")
+    assert (late.status_code, 5 <= int(late.headers["retry-after"]) <= 8) == (503, True)
     assert "www-authenticate" not in late.headers
     assert ask_wsgi(app, "/", **token).status_code == 200
     feed.become(LeaseState.LOST)
@@ -307,7 +307,7 @@ async def test_fastapi_refuses_with_the_same_headers_and_shows_its_security(
         assert f'acr_values="{AAL2}", max_age="300", {URL}' in weak.headers["www-authenticate"]
         feed.become(LeaseState.LOST)
         late = await client.get("/", headers=token)
-        assert (late.status_code, late.headers["retry-after"]) == (503, "5")
+        assert (late.status_code, 5 <= int(late.headers["retry-after"]) <= 8) == (503, True)
         described = (await client.get("/openapi.json")).json()
     schemes = described["components"]["securitySchemes"]
     assert schemes == {
@@ -334,7 +334,7 @@ async def test_an_asgi_route_can_ask_for_more_than_its_guard(
         assert (await client.get("/transfer", headers=token)).status_code == 200
         feed.become(LeaseState.STALE)
         late = await client.get("/transfer", headers=token)
-        assert (late.status_code, late.headers["retry-after"]) == (503, "5")
+        assert (late.status_code, 5 <= int(late.headers["retry-after"]) <= 8) == (503, True)
         assert late.json()["error_description"] == FeedUnavailable.words
         head = await client.head("/transfer")
         assert (head.status_code, head.content) == (401, b"")

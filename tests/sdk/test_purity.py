@@ -22,6 +22,7 @@ PURE = (
     "clocks",
     "fork_lock",
     "token_cache",
+    "known_headers",
     "standing",
     "introspected",
     "feed_source",

@@ -8,7 +8,7 @@ from typing import Self
 
 from ostiary.failure_policy import FailurePolicy
 from ostiary.feed import FeedStats
-from ostiary.feed_lease import LeaseState
+from ostiary.feed_lease import Lease, LeaseState
 from ostiary.feed_lines import parse_head
 from ostiary.feed_log import FeedLog, Step
 from ostiary.revocations import Revocations
@@ -53,6 +53,8 @@ class FakeFeed:
         self._server = FeedServer(self.fake_issuer, self._log, heartbeat_s=heartbeat_s, seed=seed, monotonic=monotonic)
         self._follower = FeedLog(self.issuer)
         self._age_s = 0.0
+        self._lease = Lease()
+        self._lease.vouched_at = inf
         self._listeners: list[Callable[[], None]] = []
         self.fake_issuer.record = self._log
         self._follow()
@@ -119,6 +121,7 @@ class FakeFeed:
     def become_old(self, age_s: float) -> None:
         """As `become`, with an age of your own, for bounds of your own."""
         self._age_s = age_s
+        self._lease.vouched_at = -inf if age_s > 0 else inf
         if self.state() is LeaseState.FRESH:
             self._follow()
         self._tell_listeners()
@@ -142,6 +145,10 @@ class FakeFeed:
     def age_s(self, now: float | None = None) -> float:
         """How old the verifier's knowledge is; time does not pass by itself, so `now` is for the likeness only."""
         return self._age_s
+
+    def lease_by(self, monotonic: Callable[[], float]) -> Lease:
+        """As of `Feed`, by any clock: vouched for at every moment, or, with an age of its own, at none."""
+        return self._lease
 
     def state(self, now: float | None = None) -> LeaseState:
         """Fresh, stale or lost, by the failure policy that was given."""
