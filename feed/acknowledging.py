@@ -19,10 +19,13 @@ async def acknowledge(
     """204; raises FeedRefused for a number that the log has not given yet."""
     refuse_unknown(request)
     name, epoch, seq = _parse(await request.body())
-    if epoch == hub.position.epoch and seq > hub.position.seq and seq > (await hub.read_now()).seq:
-        raise FeedRefused(400, "seq: expected a number that the log has given", field="seq")
+    # It may have heard of this by another process, before this one looked.
+    if not hub.head or epoch != hub.position.epoch or seq > hub.position.seq:
+        await hub.read_now()
     # Of another epoch it says nothing any more; whoever sent it will see the new one.
     if epoch == hub.position.epoch:
+        if seq > hub.position.seq:
+            raise FeedRefused(400, "seq: expected a number that the log has given", field="seq")
         board.acknowledge(follower.client_id, name, epoch=epoch, seq=seq, now=clock())
     return Response(status_code=204)
 

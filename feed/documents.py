@@ -62,7 +62,7 @@ class Documents:
         head = self._hub.sign_head(place, count=packed.count, digest=packed.digest)
         first = _head_line(head)
         headers["ETag"] = f'"{place.epoch}:{place.seq}"'
-        if "gzip" in (header(request.scope, b"accept-encoding") or ""):
+        if _takes_gzip(header(request.scope, b"accept-encoding") or ""):
             headers["Content-Encoding"] = "gzip"
             return Response(_gzip(first, packed), headers=headers, media_type=MEDIA_TYPE)
         return Response(first + packed.plain, headers=headers, media_type=MEDIA_TYPE)
@@ -111,6 +111,15 @@ class Documents:
                 while self._hub.position.seq == seq and not self._hub.is_closed:
                     await word.wait()
                     word = self._hub.next_word()
+
+
+def _takes_gzip(accepted: str) -> bool:
+    """Whether gzip is named, and not by the weight 0 (RFC 9110 §12.5.3)."""
+    for each in accepted.lower().split(","):
+        coding, _, weight = each.replace(" ", "").partition(";q=")
+        if coding == "gzip":
+            return weight.strip("0.") != "" or not weight
+    return False
 
 
 def _head_line(head: str) -> bytes:

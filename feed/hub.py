@@ -14,6 +14,7 @@ from base.clock import Clock
 from base.database import Database
 from base.errors import StorageUnavailable
 from base.sequencer import Sequencer
+from feed.looks import Looks
 from feed.reading import PAGE, GoneFromLog, find_position, read_lines
 from feed.wire import Position, Reading, head_claims
 
@@ -21,10 +22,6 @@ READ_S = 0.05
 HEARTBEAT_S = 1.0
 # Lines that a follower may be behind and is still served from memory; who is further behind reads the table.
 KEPT_LINES = 2 * PAGE
-# An entry that waits longer than this for its number is in force nowhere: then the process says nothing of the log.
-LONGEST_WAIT_S = 0.8
-# Looks at what waits that are kept apart, five seconds of them; by then the process has been silent for long.
-MOST_LOOKS = 100
 
 SignHead = Callable[[dict[str, object]], str]
 
@@ -54,9 +51,8 @@ class FeedHub:
         self._lines: deque[bytes] = deque(maxlen=KEPT_LINES)
         self._head = ""
         self._told_at = -HEARTBEAT_S
-        # Up to which number entries waited when it was looked, and since when: the oldest look first.
-        self._waiting: deque[tuple[float, int]] = deque()
-        # How many readings have begun, and which of them was the last that came to the log's end.
+        self._looks = Looks()
+        # How many readings have begun, and the newest of them whose entries have all been told.
         self._begun = self._whole = 0
         self._changed = asyncio.Event()
         self._turn = asyncio.Lock()
@@ -80,7 +76,7 @@ class FeedHub:
 
     @property
     def age_s(self) -> float:
-        """How old the last reading of the whole log is; 0 before the first."""
+        """How long ago the log was as it is told; 0 before the first reading."""
         return max(0.0, self._monotonic() - self._reading.up_ms / 1000) if self._reading else 0.0
 
     async def round(self) -> None:
@@ -89,45 +85,31 @@ class FeedHub:
             await self._take_turn()
 
     async def _take_turn(self) -> None:
-        known = self._reading.position if self._reading else None
+        known, now = self._reading.position if self._reading else None, self._monotonic()
         self._reading = reading = await self._read()
-        began = reading.up_ms / 1000
-        if reading.position != known or (began - self._told_at >= HEARTBEAT_S and not self._is_held_up(began)):
-            self._told_at = began
+        is_due = now - self._told_at >= HEARTBEAT_S and not self._looks.is_held_up(now)
+        if reading.position != known or is_due:
+            self._told_at = now
             self._head = self.sign_head()
             self._wake()
 
     async def read_now(self) -> Position:
-        """Where the log stands, by a reading that began after this call: a follower may know more than we do.
+        """Where the log stands, with all that was committed before this call: a follower may know more than we do.
 
         Raises StorageUnavailable while entries wait too long for their number: a head would say that there are none.
         """
         begun = self._begun
         # Thousands may ask at once, when a process starts or an entry comes: one reading answers all who waited for
-        # it. With more than a page of news it takes several.
+        # it. With more than a page of news it takes several, and some more where another process numbers.
         while self._whole <= begun:
             async with self._turn:
                 if self._whole <= begun:
                     await self._take_turn()
-        if self._is_held_up(self._monotonic()):
-            raise StorageUnavailable("entries of the feed wait for their number")
+            if self._looks.is_held_up(self._monotonic()):
+                raise StorageUnavailable("entries of the feed wait for their number")
+            if self._whole <= begun and self._looks.is_waiting:
+                await asyncio.sleep(READ_S / 2)
         return self.position
-
-    def _is_held_up(self, now: float) -> bool:
-        return bool(self._waiting) and now - self._waiting[0][0] > LONGEST_WAIT_S
-
-    def _note_waiting(self, began: float, position: Position, waits: int) -> None:
-        """Remembers since when entries wait; that others come all the time does not make the first ones old."""
-        before = self._reading
-        if not waits or (before is not None and before.position.epoch != position.epoch):
-            self._waiting.clear()
-        while self._waiting and self._waiting[0][1] <= position.seq:
-            self._waiting.popleft()
-        due = position.seq + waits
-        if len(self._waiting) == MOST_LOOKS:
-            self._waiting[-1] = self._waiting[-1][0], due
-        elif waits and not (self._waiting and self._waiting[-1][1] >= due):
-            self._waiting.append((began, due))
 
     async def _read(self) -> Reading:
         self._begun += 1
@@ -136,8 +118,10 @@ class FeedHub:
         if waits:
             await self._sequencer.round()
             position, waits = await find_position(self.database, self.issuer)
-        self._note_waiting(began, position, waits)
         before = self._reading
+        if before is not None and before.position.epoch != position.epoch:
+            self._looks.forget()
+        self._looks.note(number, began, seq=position.seq, waits=waits)
         if before is None or before.position.epoch != position.epoch or before.position.seq > position.seq:
             self._lines.clear()
         elif before.position.seq < position.seq:
@@ -146,8 +130,9 @@ class FeedHub:
                 # There is more than one page of news: what was read is the log of then, and not of now.
                 return Reading(taken, before.at, before.up_ms)
             position = taken
-        self._whole = number
-        return Reading(position, at, int(began * 1000))
+        # An entry that waits for its number may have been acknowledged: the log is told as of before it came.
+        self._whole = self._looks.whole.number
+        return Reading(position, at, int(self._looks.whole.began * 1000))
 
     async def _take_new(self, known: Position) -> Position | None:
         """The place behind the next page of lines; None where the log does not go on from what was known."""

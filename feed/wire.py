@@ -69,7 +69,8 @@ class Position:
 class Reading:
     """Where the log stood when it was read.
 
-    `at` is the wall clock's moment, `up_ms` that of the process's monotonic clock, both taken before the reading.
+    `at` is the wall clock's moment before the reading, `up_ms` that of the process's monotonic clock. While entries
+    wait for their number, `up_ms` is of before the newest reading whose entries are all in the log by now.
     """
 
     position: Position

@@ -6,7 +6,7 @@ moment waits for the same row and then finds it ended (I2).
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, case, select, text, update
+from sqlalchemy import ColumnElement, select, text, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -24,6 +24,7 @@ from base.ids import GRANT, PERSON, SESSION, show_id
 from base.tables import not_before
 from feed.entries import EVERYONE, LONGEST_TOKEN, Entry, Kind, publish, publish_all
 from identity.catalogue import touch
+from identity.not_before import client_refused_until, everyone_refused_until, tell_who_is_ahead
 from identity.services import Services
 from identity.tables import clients, consents, grants, people, revoked_tokens, sessions
 
@@ -180,7 +181,7 @@ async def revoke_client(
 ) -> None:
     """Ends every grant of an application, and every token issued to it until now."""
     # Its own tokens have no grant, so this alone refuses them: those too that it got since the request came in.
-    at = max(now, services.clock())
+    at = await client_refused_until(db, client_id, at=max(now, services.clock()))
     change = update(clients).where(clients.c.client_id == client_id)
     await db.execute(change.values(not_before=at, updated_at=now, version=clients.c.version + 1))
     await touch(db, "catalogue")
@@ -193,12 +194,14 @@ async def revoke_everyone(
 ) -> None:
     """Ends every session and grant of the deployment, and every token issued until now: an emergency.
 
-    One entry and one event tell it all; who was signed in begins anew, and services get new tokens at once.
+    One event tells it all, and mostly one entry; who was signed in begins anew, and services get new tokens at once.
     """
     await _hold_up_everyone(db, services)
-    at = await _store_everyone(db, services, max(now, services.clock()))
+    at = await everyone_refused_until(db, at=max(now, services.clock()))
+    await _store_everyone(db, services, at)
     await touch(db, "catalogue")
-    await publish(db, Entry(Kind.EVERYONE, EVERYONE, at + LONGEST_TOKEN, not_before=at), now=now)
+    everyone = Entry(Kind.EVERYONE, EVERYONE, at + LONGEST_TOKEN, not_before=at)
+    await publish_all(db, [everyone, *await tell_who_is_ahead(db, at=at)], now=now)
     ended = [
         (await db.execute(update(table).where(table.c.ended_at.is_(None)).values(ended_at=now, ended_why=why))).rowcount
         for table in (sessions, grants)
@@ -220,14 +223,10 @@ async def _hold_up_everyone(db: AsyncConnection, services: Services) -> None:
         await db.execute(text("LOCK TABLE sessions, grants IN EXCLUSIVE MODE"))
 
 
-async def _store_everyone(db: AsyncConnection, services: Services, at: datetime) -> datetime:
-    """Until when everybody's tokens are refused: `at`, or what a clock that ran ahead has said before."""
+async def _store_everyone(db: AsyncConnection, services: Services, at: datetime) -> None:
     insert = sqlite_insert if services.database.is_sqlite else postgres_insert
     row = insert(not_before).values(name="everyone", at=at)
-    later = case((not_before.c.at > row.excluded.at, not_before.c.at), else_=row.excluded.at)
-    kept = row.on_conflict_do_update(index_elements=["name"], set_={"at": later}).returning(not_before.c.at)
-    said: datetime = (await db.execute(kept)).scalar_one()
-    return said
+    await db.execute(row.on_conflict_do_update(index_elements=["name"], set_={"at": row.excluded.at}))
 
 
 async def tell_suspended(db: AsyncConnection, person_id: bytes, *, suspended: bool, now: datetime) -> None:

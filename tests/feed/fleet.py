@@ -5,42 +5,26 @@ import base64
 import json
 import os
 import sys
-import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import cast
 
-import httpx2
+import anyio
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from base.ids import new_id
-from identity import revocation
-from identity.grant_store import find_grant
-from identity.oauth.person_tokens import mint_for_grant
-from identity.tables import grants
-from identity.tokens import AccessToken, mint_access_token
+from tests.feed.histories import Histories, Told
+from tests.feed.victims import Victim, Victims
 from tests.feed.wire_cutter import WireCutter, wire_to
 from tests.server.process import ROOT, environment, ports, serving
 from tests.world import API, MASTER_KEY, CreatedClient, World, open_world
 
-ACTOR = "cli"
 ANSWERS_WITHIN_S = 90.0
-
-Revoke = Callable[[AsyncConnection], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Victim:
-    """A token, and what will make it worthless."""
-
-    kind: str
-    token: str
-    revoke: Revoke = field(repr=False)
+LOST_AFTER_S = 60.0
+# So that no token of a long experiment ends by itself.
+TTL_S = 900
 
 
 @dataclass(slots=True)
@@ -55,10 +39,10 @@ class Service:
         self.process.stdin.write(json.dumps(command).encode() + b"\n")
         await self.process.stdin.drain()
 
-    async def hear(self) -> dict[str, object]:
+    async def hear(self, within_s: float = ANSWERS_WITHIN_S) -> dict[str, object]:
         """Its next answer."""
         assert self.process.stdout is not None
-        async with asyncio.timeout(ANSWERS_WITHIN_S):
+        async with asyncio.timeout(within_s):
             line = await self.process.stdout.readline()
         assert line, "the service's process has ended"
         return msgspec.json.decode(line, type=dict[str, object])
@@ -70,122 +54,98 @@ class Service:
 
 
 @dataclass
+class ServerProcess:
+    """One process of the server, which can be killed, and started again at the same address."""
+
+    environ: dict[str, str]
+    pid: int = 0
+    _running: ExitStack = field(default_factory=ExitStack)
+
+    async def start(self) -> None:
+        """Returns when it answers."""
+        _, process = await anyio.to_thread.run_sync(self._running.enter_context, serving(self.environ))
+        self.pid = process.pid
+
+    def signal(self, number: int) -> None:
+        """Sends the process a signal."""
+        os.kill(self.pid, number)
+
+    async def stop(self) -> None:
+        """Ends it, where it was not killed; cleans up after it in any case."""
+        await anyio.to_thread.run_sync(self._running.close)
+
+    @property
+    def port(self) -> int:
+        """Where it answers."""
+        return int(self.environ["OSTIARY_LISTEN"].rpartition(":")[2])
+
+
+@dataclass
 class Fleet:
     """The deployment, with the clients that tokens are made for."""
 
     world: World
     wire: WireCutter
-    pids: list[int]
+    servers: list[ServerProcess]
     services: list[Service]
     client: CreatedClient
-    _numbers: "count[int]" = field(default_factory=count)
+    victims: Victims
 
-    async def victims(self, amounts: dict[str, int]) -> list[Victim]:
-        """So many tokens of each kind, all good."""
-        makers = {
-            "token": self._of_itself,
-            "grant": self._of_grant,
-            "session": self._of_session,
-            "person": self._of_person,
-            "client": self._of_client,
-        }
-        return [await makers[kind]() for kind, amount in amounts.items() for _ in range(amount)]
+    async def measure(
+        self, victims: Sequence[Victim], *, within_s: float, midway: Callable[[], Awaitable[None]] | None = None
+    ) -> list[float | None]:
+        """Milliseconds from acknowledgement to refusal, of each victim at each service; None where it never came.
 
-    async def _of_itself(self) -> Victim:
-        minted = self._mint_for(self.client.client.client_id)
-        expires_at = self.world.clock() + self.world.services.settings.access_token_ttl
-
-        async def revoke(db: AsyncConnection) -> None:
-            now = self.world.clock()
-            client_id = self.client.client.client_id
-            await revocation.revoke_token(
-                db, self.world.services, minted[1], expires_at=expires_at, client_id=client_id, now=now
-            )
-
-        return Victim("token", minted[0], revoke)
-
-    async def _of_client(self) -> Victim:
-        client_id = (await self.world.client(name=f"victim {next(self._numbers)}")).client.client_id
-        revoke = partial(revocation.revoke_client, client_id=client_id)
-        return Victim("client", self._mint_for(client_id)[0], self._now(revoke))
-
-    async def _of_grant(self) -> Victim:
-        _, _, grant_id, token = await self._signed_in()
-        return Victim("grant", token, self._now(partial(revocation.end_grant, grant_id=grant_id)))
-
-    async def _of_session(self) -> Victim:
-        _, session_id, _, token = await self._signed_in()
-        return Victim("session", token, self._now(partial(revocation.end_session, session_id=session_id)))
-
-    async def _of_person(self) -> Victim:
-        person_id, _, _, token = await self._signed_in()
-        return Victim("person", token, self._now(partial(revocation.revoke_person, person_id=person_id)))
-
-    def _now(self, revoke: Callable[..., Awaitable[None]]) -> Revoke:
-        async def carry_out(db: AsyncConnection) -> None:
-            await revoke(db, self.world.services, why="test", now=self.world.clock(), actor=ACTOR)
-
-        return carry_out
-
-    def _mint_for(self, client_id: str) -> tuple[str, str]:
-        services = self.world.services
-        told = AccessToken(services.settings.issuer, client_id, API, client_id, "orders:read")
-        signer, ttl = services.keys.signer("ES256"), services.settings.access_token_ttl
-        minted = mint_access_token(signer, told, issued_at=self.world.clock(), ttl=ttl)
-        return minted.text, minted.jti
-
-    async def _signed_in(self) -> tuple[bytes, bytes, bytes, str]:
-        """A person, their session, a grant in it, and the grant's access token."""
-        services, now = self.world.services, self.world.clock()
-        person = await self.world.person(f"victim{next(self._numbers)}", password=None)
-        async with httpx2.AsyncClient() as browser:
-            session_id = await self.world.sign_in(browser, person)
-        values = {
-            "id": new_id(now),
-            "person_id": person.id,
-            "client_id": self.client.client.client_id,
-            "session_id": session_id,
-            "offline": False,
-            "scope": "orders:read",
-            "audience": API,
-            "claims": {"amr": ["pwd"]},
-            "auth_time": now,
-            "created_at": now,
-        }
-        async with services.database.transaction() as db:
-            await db.execute(grants.insert().values(values))
-        grant = await find_grant(services.database, cast(bytes, values["id"]), now=now)
-        assert grant is not None
-        _, body = await mint_for_grant(
-            services, self.client.client, grant, scope="orders:read", nonce=None, now=self.world.clock()
-        )
-        return person.id, session_id, grant.id, str(body["access_token"])
-
-    async def revoke(self, victim: Victim) -> int:
-        """Revokes and returns the moment of the acknowledgement, in nanoseconds."""
-        async with self.world.services.database.transaction() as db:
-            await victim.revoke(db)
-        return time.monotonic_ns()
-
-    async def measure(self, victims: Sequence[Victim], *, within_s: float) -> list[float | None]:
-        """Milliseconds from acknowledgement to refusal, of each victim at each service; None where it never came."""
+        `midway` is carried out when half of them are revoked.
+        """
         tokens = [victim.token for victim in victims]
         for service in self.services:
             assert await service.try_all(tokens) == ["accepted"] * len(tokens)
             await service.tell(do="watch", tokens=tokens, within_s=within_s)
             assert await service.hear() == {"watching": True}
-        acknowledged = [await self.revoke(victim) for victim in victims]
+        half = len(victims) // 2
+        acknowledged = await self.victims.revoke_all(victims[:half])
+        if midway is not None:
+            await midway()
+        acknowledged += await self.victims.revoke_all(victims[half:])
         took: list[float | None] = []
         for service in self.services:
-            refused = cast(list[int | None], (await service.hear())["refused"])
+            refused = cast(list[int | None], (await service.hear(within_s + ANSWERS_WITHIN_S))["refused"])
             pairs = zip(acknowledged, refused, strict=True)
             took += [None if at is None else (at - since) / 1e6 for since, at in pairs]
         return took
 
+    @asynccontextmanager
+    async def followed(
+        self, victims: Sequence[Victim], good: Sequence[Victim], *, within_s: float
+    ) -> AsyncIterator[Histories]:
+        """Every service looks at all of them all the time; it is known in the end what each was told, and when."""
+        tokens, others = [each.token for each in victims], [each.token for each in good]
+        for service in self.services:
+            said = await service.try_all(tokens + others, sensitivity="sensitive")
+            assert set(said) == {"accepted"}, "the machine is too busy for a fresh feed"
+            await service.tell(do="follow", tokens=tokens, good=others, within_s=within_s)
+            assert await service.hear() == {"following": True}
+        histories = Histories(len(victims))
+        yield histories
+        for service in self.services:
+            told = await service.hear(within_s + ANSWERS_WITHIN_S)
+            histories.services.append(msgspec.convert(told, Told))
+        for service in self.services:
+            for way in ("sensitive", "ordinary"):
+                said = await service.try_all(tokens, sensitivity=way)
+                assert set(said) == {"revoked"}, f"forgotten, or not known in time: {Counter(said)}"
+
 
 @asynccontextmanager
 async def open_fleet(
-    folder: Path, *, database_url: str, redis_url: str | None, servers: int = 2, services: int = 3
+    folder: Path,
+    *,
+    database_url: str,
+    redis_url: str | None,
+    servers: int = 2,
+    services: int = 3,
+    lost_after_s: float = LOST_AFTER_S,
 ) -> AsyncIterator[Fleet]:
     """A running deployment whose services know the feed."""
     async with AsyncExitStack() as stack:
@@ -196,36 +156,44 @@ async def open_fleet(
             "OSTIARY_DATABASE_URL": database_url,
             "OSTIARY_MASTER_KEY": base64.b64encode(MASTER_KEY).decode(),
             "OSTIARY_DEMO": "off",
+            "OSTIARY_ACCESS_TOKEN__TTL_S": str(TTL_S),
             **({"OSTIARY_REDIS_URL": redis_url} if redis_url else {}),
         }
-        pids = []
+        started = []
         for number in range(servers):
             own = folder / f"server{number}"
             own.mkdir()
-            environ = environment(own, **ports(**settings))
-            pids.append(stack.enter_context(serving(environ))[1].pid)
-            wire.ports.append(int(environ["OSTIARY_LISTEN"].rpartition(":")[2]))
+            server = ServerProcess(environment(own, **ports(**settings)))
+            stack.push_async_callback(server.stop)
+            await server.start()
+            wire.ports.append(server.port)
+            started.append(server)
         world = await stack.enter_async_context(
-            open_world(database_url, folder, redis_url=redis_url, issuer=issuer, demo="off")
+            open_world(
+                database_url,
+                folder,
+                redis_url=redis_url,
+                issuer=issuer,
+                demo="off",
+                access_token__ttl_s=str(TTL_S),
+            )
         )
         client = await world.client(grants=("client_credentials",), scopes=("feed:read",))
-        started = [await _start_service(stack, folder, number, issuer, client) for number in range(services)]
-        yield Fleet(world, wire, pids, started, client)
+        told: dict[str, object] = {
+            "issuer": issuer,
+            "audience": API,
+            "client_id": client.client.client_id,
+            "client_secret": client.secret,
+            "lost_after_s": lost_after_s,
+        }
+        beside = [await _start_service(stack, folder, number, told) for number in range(services)]
+        yield Fleet(world, wire, started, beside, client, Victims(world, client))
 
 
-async def _start_service(
-    stack: AsyncExitStack, folder: Path, number: int, issuer: str, client: CreatedClient
-) -> Service:
-    told = {
-        "issuer": issuer,
-        "audience": API,
-        "client_id": client.client.client_id,
-        "client_secret": client.secret,
-        "name": f"service-{number}",
-        "folder": str(folder / f"service{number}"),
-    }
+async def _start_service(stack: AsyncExitStack, folder: Path, number: int, told: dict[str, object]) -> Service:
+    own = {**told, "name": f"service-{number}", "folder": str(folder / f"service{number}")}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.feed.sdk_process", json.dumps(told), cwd=ROOT, env={**os.environ},
+        sys.executable, "-m", "tests.feed.sdk_process", json.dumps(own), cwd=ROOT, env={**os.environ},
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=2**26,
     )  # fmt: skip
     stack.push_async_callback(_end, process)

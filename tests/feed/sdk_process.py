@@ -7,12 +7,16 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from ostiary import Feed, OstiaryError, Sensitivity, SyncVerifier, TokenError
+from ostiary import FailurePolicy, Feed, OstiaryError, Sensitivity, SyncVerifier, TokenError
 
 LOOK_EVERY_S = 0.001
+# Where every token is looked at in two ways until the trouble is over, the machine must have time for other things.
+FOLLOW_EVERY_S = 0.02
+WAYS = ("sensitive", "ordinary")
 
 
 def answer(said: Mapping[str, object]) -> None:
@@ -46,6 +50,52 @@ def watch(verifier: SyncVerifier, tokens: Sequence[str], within_s: float) -> lis
     return refused
 
 
+@dataclass
+class Looks:
+    """What was said of one token on one kind of route: each word that differs from the one before.
+
+    With it two moments in nanoseconds: by when it was said for the first time, and when it was last asked for.
+    """
+
+    said: list[tuple[str, int, int]] = field(default_factory=list)
+
+    def note(self, word: str, asked_ns: int) -> None:
+        """The answer of this moment."""
+        if self.is_at(word):
+            self.said[-1] = (word, self.said[-1][1], asked_ns)
+        else:
+            self.said.append((word, time.monotonic_ns(), asked_ns))
+
+    def is_at(self, word: str) -> bool:
+        """Whether this was said last."""
+        return bool(self.said) and self.said[-1][0] == word
+
+
+def follow(verifier: SyncVerifier, tokens: Sequence[str], good: Sequence[str], within_s: float) -> dict[str, object]:
+    """How each token fared in both ways, until all are revoked and the good ones are good."""
+    bad, fine = ({(way, token): Looks() for way in WAYS for token in some} for some in (tokens, good))
+    everything = bad | fine
+    ends_at = time.monotonic() + within_s
+    is_told = False
+    while not (are_at("revoked", bad) and are_at("accepted", fine)) and time.monotonic() < ends_at:
+        began = time.monotonic()
+        for (way, token), look in everything.items():
+            # Whoever was refused is refused for good; that it is so is asked once more in the end.
+            if not look.is_at("revoked"):
+                asked_ns = time.monotonic_ns()
+                look.note(try_token(verifier, token, way), asked_ns)
+        if not is_told:
+            is_told = True
+            answer({"following": True})
+        time.sleep(max(FOLLOW_EVERY_S, 3 * (time.monotonic() - began)))
+    return {way: [everything[way, token].said for token in (*tokens, *good)] for way in WAYS}
+
+
+def are_at(word: str, looks: Mapping[tuple[str, str], Looks]) -> bool:
+    """Whether this was said last of all of them."""
+    return all(look.is_at(word) for look in looks.values())
+
+
 def commands() -> Iterator[dict[str, object]]:
     """What we are told, until nobody tells us any more."""
     for line in sys.stdin:
@@ -62,7 +112,8 @@ def main() -> None:
         follower=told["name"],
         folder=Path(told["folder"]),
     )
-    verifier = SyncVerifier(told["issuer"], told["audience"], feed=feed)
+    policy = FailurePolicy(lost_after_s=told["lost_after_s"])
+    verifier = SyncVerifier(told["issuer"], told["audience"], feed=feed, failure_policy=policy)
     answer({"ready": feed.wait_ready(20)})
     for command in commands():
         tokens = cast(list[str], command.get("tokens", []))
@@ -74,6 +125,9 @@ def main() -> None:
             case "watch":
                 answer({"watching": True})
                 answer({"refused": watch(verifier, tokens, cast(float, command["within_s"]))})
+            case "follow":
+                good = cast(list[str], command["good"])
+                answer(follow(verifier, tokens, good, cast(float, command["within_s"])))
             case _:
                 answer({"state": feed.state().name})
     feed.close()

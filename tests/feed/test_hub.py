@@ -7,7 +7,8 @@ from sqlalchemy import delete, update
 
 from base.errors import StorageUnavailable
 from base.tables import sequences
-from feed.hub import HEARTBEAT_S, KEPT_LINES, LONGEST_WAIT_S, FeedHub
+from feed.hub import HEARTBEAT_S, KEPT_LINES, FeedHub
+from feed.looks import LONGEST_WAIT_S
 from feed.numbering import begin_epoch
 from feed.reading import PAGE
 from feed.tables import feed
@@ -72,6 +73,48 @@ async def test_a_heads_clock_was_read_before_the_log(room: Room) -> None:
     await room.publish()
     await hub.round()
     assert claims(hub.head)["up"] == asked * 1000
+
+
+async def test_a_head_told_while_an_entry_waits_is_as_old_as_the_last_look_before_it(room: Room) -> None:
+    """I6: who revoked was told that it is done; a head without the entry must not vouch for the moment after that."""
+    hub, leader = room.hub(), room.sequencer()
+    await hub.round()
+    before = claims(hub.head)["up"]
+
+    async def nobody() -> int:
+        return 0
+
+    hub._sequencer.round = nobody  # type: ignore[method-assign]
+    room.monotonic.now += 0.6
+    await room.publish()
+    await hub.round()
+    room.monotonic.now += HEARTBEAT_S - 0.5
+    word = hub.next_word()
+    await hub.round()
+    assert await heard(hub, word), "it waits for too short a time to be silent"
+    assert (claims(hub.head)["seq"], claims(hub.head)["up"]) == (0, before)
+    assert await leader.round() == 1
+    await hub.round()
+    assert (claims(hub.head)["seq"], claims(hub.head)["up"]) == (1, room.monotonic.now * 1000)
+
+
+async def test_whoever_asks_now_is_answered_when_what_waits_has_its_number(room: Room) -> None:
+    """I6: the first head of a connection vouches for the moment of the question."""
+    hub, leader = room.hub(), room.sequencer()
+    await hub.round()
+
+    async def nobody() -> int:
+        return 0
+
+    hub._sequencer.round = nobody  # type: ignore[method-assign]
+    await room.publish()
+    room.monotonic.now += 0.5
+    asked = asyncio.create_task(hub.read_now())
+    await asyncio.sleep(0.1)
+    assert not asked.done()
+    await leader.round()
+    assert (await asked).seq == 1
+    assert claims(hub.sign_head())["up"] == room.monotonic.now * 1000
 
 
 async def test_a_log_that_cannot_be_read_is_not_told_of(room: Room) -> None:

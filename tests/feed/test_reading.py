@@ -66,6 +66,18 @@ async def test_another_epoch_a_number_to_come_and_a_hole_are_gone_from_the_log(r
     assert (await after(room, 4))[0] == [5, 6]
 
 
+async def test_a_full_page_has_no_hole_in_it_either(room: Room) -> None:
+    """A follower would ask for what is missing again and again."""
+    await room.publish(6)
+    await room.sequencer().round()
+    async with room.database.transaction() as db:
+        await db.execute(delete(feed).where(feed.c.seq == 3))
+    for number in (0, 1, 2):
+        with pytest.raises(GoneFromLog):
+            await after(room, number, limit=3 - number)
+    assert (await after(room, 4, limit=2))[0] == [5, 6]
+
+
 async def test_a_snapshot_holds_what_may_be_in_force_and_the_chain_of_the_whole(room: Room) -> None:
     """F6: a server whose clock is a day ahead makes nobody forget what still counts."""
     await room.publish(2, lasting=timedelta(minutes=5))

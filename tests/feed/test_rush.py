@@ -9,7 +9,8 @@ from starlette.requests import Request
 from base.errors import StorageUnavailable
 from feed.board import FollowerBoard
 from feed.documents import Documents
-from feed.hub import LONGEST_WAIT_S, FeedHub
+from feed.hub import FeedHub
+from feed.looks import LONGEST_WAIT_S
 from feed.reading import read_snapshot
 from feed.stream import Stream
 from tests.feed.room import Room, claims, some_follower
@@ -40,7 +41,8 @@ async def test_entries_that_never_stop_coming_silence_nobody(room: Room) -> None
         room.monotonic.now += TICK_S
         await hub.round()
         assert await room.unnumbered() == 1
-    assert (await hub.read_now()).seq == claims(hub.head)["seq"] == 41
+    assert (await hub.read_now()).seq == claims(hub.head)["seq"] == 42
+    assert claims(hub.head)["up"] == int(room.monotonic.now * 1000)
 
 
 async def test_an_entry_that_waits_behind_others_silences_the_process_as_one_alone(room: Room) -> None:
@@ -61,7 +63,9 @@ async def test_an_entry_that_waits_behind_others_silences_the_process_as_one_alo
 
     numbered_by(hub, only_the_first)
     while room.monotonic.now < 1000 + LONGEST_WAIT_S:
-        assert (await hub.read_now()).seq > 0
+        await hub.round()
+        assert hub.position.seq > 0
+        assert claims(hub.head)["up"] == 1000 * 1000, "as of before they came"
         room.monotonic.now += TICK_S
     room.monotonic.now += TICK_S
     with pytest.raises(StorageUnavailable):
