@@ -17,6 +17,7 @@ from base.tables import not_before, revisions
 from base.within import run
 from identity.client_values import SERVER_SCOPES, Api, Client, ClientSecret
 from identity.tables import apis, client_secrets, clients
+from policy.values import RiskThresholds
 
 _REVISION = Statement(
     "revision",
@@ -120,6 +121,7 @@ async def load_clients(db: AsyncConnection) -> list[Client]:
             id_token_alg=row.id_token_alg,
             access_token_ttl_s=row.access_token_ttl_s,
             required_acr=row.required_acr,
+            risk_thresholds=None if row.risk_thresholds is None else RiskThresholds(**row.risk_thresholds),
             disabled=row.disabled_at is not None,
             not_before=row.not_before,
             secrets=tuple(kept.get(row.client_id, ())),

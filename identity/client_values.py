@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from policy.values import RiskThresholds
+
 AUTH_METHODS = ("client_secret_basic", "client_secret_post", "none")
 GRANTS = ("authorization_code", "refresh_token", "client_credentials")
 # OpenID Connect Core §5.4, §11; every other scope belongs to an API.
@@ -45,6 +47,7 @@ class Client:
     access_token_ttl_s: int | None = None
     # What whoever signs in here must have met (`policy.assurance`).
     required_acr: str | None = None
+    risk_thresholds: RiskThresholds | None = None
     disabled: bool = False
     not_before: datetime | None = None
     secrets: tuple[ClientSecret, ...] = ()

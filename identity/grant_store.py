@@ -29,7 +29,7 @@ _ALIVE = """
 _FIELDS = """
     g.id, g.person_id, g.client_id, g.session_id, g.offline, g.scope, g.audience, g.claims, g.auth_time,
     g.refresh_key, g.refresh_number, g.refreshed_at, g.refresh_idle_expires_at, g.refresh_expires_at,
-    p.sub, p.not_before
+    p.sub, p.not_before, (SELECT risk FROM sessions WHERE id = g.session_id)
 """
 
 
@@ -141,7 +141,10 @@ class Refresh:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A grant as the database has it now. `is_alive` weighs grant, person and session together."""
+    """A grant as the database has it now. `is_alive` weighs grant, person and session together.
+
+    `risk` is the score of the session that it came from, None where none was made or that is long gone.
+    """
 
     id: bytes
     person_id: bytes
@@ -156,6 +159,7 @@ class Grant:
     person_not_before: datetime | None
     is_alive: bool
     refresh: Refresh | None
+    risk: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +175,7 @@ class Code:
 
 _Owner = tuple[bytes, bytes, str, bytes | None, int, str, str, str, int]
 _Family = tuple[bytes | None, int, int, int, int]
-_GrantRow = tuple[*_Owner, *_Family, str, int | None, int]
+_GrantRow = tuple[*_Owner, *_Family, str, int | None, int | None, int]
 
 
 def seal_refresh_key(sealer: Sealer, grant_id: bytes, key: bytes) -> bytes:
@@ -193,7 +197,7 @@ async def find_grant(database: Database, grant_id: bytes, *, now: datetime) -> G
 def _grant_of(row: Row) -> Grant:
     (
         grant_id, person_id, client_id, session_id, offline, scope, audience, claims, auth_time,
-        refresh_key, number, refreshed_at, idle_expires_at, expires_at, sub, not_before, alive,
+        refresh_key, number, refreshed_at, idle_expires_at, expires_at, sub, not_before, risk, alive,
     ) = cast(_GrantRow, row)  # fmt: skip
     refresh = None
     if refresh_key is not None:
@@ -214,6 +218,7 @@ def _grant_of(row: Row) -> Grant:
         person_not_before=None if not_before is None else from_micros(not_before),
         is_alive=bool(alive),
         refresh=refresh,
+        risk=risk,
     )
 
 

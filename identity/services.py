@@ -1,7 +1,7 @@
 """What the identity rooms work with; made once by the composition root and handed to every endpoint."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
@@ -19,11 +19,17 @@ from identity.keys import KeyRing
 from identity.password_hashes import HashPool
 from identity.settings import IdentitySettings
 from policy.values import Decision, SigninFacts
+from risk.geography import Geography
+from risk.services import RiskServices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """One deployment's parts. `form_key` signs form tokens; `decide` is the policy's answer about a sign-in."""
+    """One deployment's parts.
+
+    `form_key` signs form tokens; `decide` is the policy's answer about a sign-in; `geography` knows where
+    addresses are.
+    """
 
     settings: IdentitySettings
     database: Database
@@ -37,8 +43,10 @@ class Services:
     rates: RateLimiter
     pages: Pages
     decide: Callable[[SigninFacts], Decision]
+    risk: RiskServices
     clock: Clock
     form_key: bytes
+    geography: Geography = field(default_factory=Geography)
 
 
 def origin_of(request: Request) -> Origin:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import cast
 
+import msgspec
 from sqlalchemy import delete, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
@@ -22,6 +23,7 @@ from base.ids import PERSON, new_id, show_id
 from base.secret_values import COOKIE, digest, find_digest, new_secret
 from base.statements import Row, Statement, Value, insert_into
 from base.within import send, store
+from identity.assessing.seen import Assessed, Seen, seal_seen
 from identity.services import Services
 from identity.standing import COLUMNS_POSTGRES, COLUMNS_SQLITE, standing_of
 from identity.tables import session_proofs, sessions
@@ -29,7 +31,7 @@ from identity.values import LiveSession, Proof, Standing
 
 TOUCH_EVERY = timedelta(minutes=1)
 
-_OWN = "s.id, s.auth_time, s.device_id, s.keep"
+_OWN = "s.id, s.auth_time, s.device_id, s.keep, s.risk"
 _JOINED = "sessions s {using} JOIN people p ON p.id = s.person_id AND p.state = 'active'"
 _FIND_LIVE = Statement(
     "find live session",
@@ -84,8 +86,10 @@ async def find_live(services: Services, request: Request) -> LiveSession | None:
     row = await services.database.find(_FIND_LIVE, (cookie_digest, to_micros(services.clock())))
     if row is None:
         return None
-    session_id, auth_time, device_id, keep, proofs = cast(tuple[bytes, int, bytes | None, bool, str | None], row[:5])
-    standing = standing_of(row[5:], mail_code=services.settings.mail_code_factor)
+    session_id, auth_time, device_id, keep, risk, proofs = cast(
+        tuple[bytes, int, bytes | None, bool, int | None, str | None], row[:6]
+    )
+    standing = standing_of(row[6:], mail_code=services.settings.has_mail)
     return LiveSession(
         session_id,
         standing.id,
@@ -96,6 +100,7 @@ async def find_live(services: Services, request: Request) -> LiveSession | None:
         standing,
         bool(keep),
         cookie_digest,
+        risk,
     )
 
 
@@ -120,6 +125,7 @@ async def start_session(
     *,
     device_id: bytes,
     proofs: Sequence[Proof],
+    assessed: Assessed | None = None,
     told: list[Event],
     keep: bool = False,
     now: datetime,
@@ -140,23 +146,30 @@ async def start_session(
         "created_at": to_micros(now),
         **limits,
     }
+    if assessed is not None:
+        told_of_it = msgspec.json.encode(assessed.assessment).decode()
+        values |= {"risk": assessed.assessment.score, "assessment": told_of_it}
+        values["seen"] = seal_seen(services.sealer, session_id, Seen(assessed.sighting, assessed.sighting))
     await store(db, _STORE_SESSION, [_STORE_SESSION.row(values)])
     await _store_proofs(db, session_id, proofs, now)
-    actor = show_id(PERSON, person_id)
-    told.append(
-        Event(
-            type=SESSION_STARTED,
-            actor=actor,
-            subject=actor,
-            person=person_id,
-            session_id=session_id,
-            device_id=device_id,
-            origin=origin,
-        )
-    )
+    told.append(_started_event(person_id, session_id, device_id, origin))
     proven, held = tuple(proofs), digest(cookie)
-    session = LiveSession(session_id, person_id, standing.sub, now, proven, device_id, standing, keep, held)
+    risk = assessed.assessment.score if assessed else None
+    session = LiveSession(session_id, person_id, standing.sub, now, proven, device_id, standing, keep, held, risk)
     return OpenedSession(session, cookie)
+
+
+def _started_event(person_id: bytes, session_id: bytes, device_id: bytes, origin: Origin) -> Event:
+    actor = show_id(PERSON, person_id)
+    return Event(
+        type=SESSION_STARTED,
+        actor=actor,
+        subject=actor,
+        person=person_id,
+        session_id=session_id,
+        device_id=device_id,
+        origin=origin,
+    )
 
 
 async def renew_session(
@@ -166,6 +179,7 @@ async def renew_session(
     *,
     device_id: bytes,
     proofs: Sequence[Proof],
+    assessed: Assessed | None = None,
     anew: bool,
     now: datetime,
 ) -> OpenedSession | None:
@@ -182,6 +196,7 @@ async def renew_session(
         update(sessions)
         .where(sessions.c.id == session.id, sessions.c.ended_at.is_(None))
         .values(digest=digest(cookie), device_id=device_id, keep=session.keep, **limits)
+        .values(_risk_columns(services, session.id, assessed) if assessed else {})
         .returning(sessions.c.id)
     )
     if (await db.execute(renewed)).first() is None:
@@ -191,10 +206,20 @@ async def renew_session(
     await _store_proofs(db, session.id, proofs, now)
     kept = tuple(proofs) if anew else (*session.proofs, *proofs)
     auth_time = now if anew else session.auth_time
+    risk = assessed.assessment.score if assessed else session.risk
     renewed_session = replace(
-        session, auth_time=auth_time, proofs=kept, device_id=device_id, cookie_digest=digest(cookie)
+        session, auth_time=auth_time, proofs=kept, device_id=device_id, cookie_digest=digest(cookie), risk=risk
     )
     return OpenedSession(renewed_session, cookie)
+
+
+def _risk_columns(services: Services, session_id: bytes, assessed: Assessed) -> dict[str, object]:
+    """What a session's row says of how sure we are of it."""
+    return {
+        "risk": assessed.assessment.score,
+        "assessment": msgspec.to_builtins(assessed.assessment),
+        "seen": seal_seen(services.sealer, session_id, Seen(assessed.sighting, assessed.sighting)),
+    }
 
 
 def _limits(services: Services, now: datetime, *, keep: bool) -> dict[str, datetime]:

@@ -44,7 +44,6 @@ class IdentitySettings:
     remember_device: timedelta = timedelta(days=30)
     # How long a demanded enrolment of a second factor may be put off; 0 not at all.
     enrol_grace: timedelta = timedelta(days=7)
-    mail_code_factor: bool = False
     # Certificates (PEM) of passkey makers; without them no passkey counts as attested.
     attestation_roots: tuple[bytes, ...] = ()
     open_registration: bool = False

@@ -45,7 +45,10 @@ def sign(signer: Signer, token_type: str, claims: Mapping[str, object]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """What an access token says; `grant`, `session` and the facts of the authentication only under a person's grant."""
+    """What an access token says; `grant`, `session` and the facts of the authentication only under a person's grant.
+
+    `risk` is the score of the session (0 to 100), None where none was ever made.
+    """
 
     issuer: str
     subject: str
@@ -57,6 +60,7 @@ class AccessToken:
     auth_time: datetime | None = None
     acr: str | None = None
     amr: tuple[str, ...] = ()
+    risk: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,8 @@ def mint_access_token(signer: Signer, token: AccessToken, *, issued_at: datetime
         claims["amr"] = token.amr
     if token.session is not None:
         claims["sid"] = token.session
+    if token.risk is not None:
+        claims["risk"] = token.risk
     return Minted(sign(signer, ACCESS_TYPE, claims), jti, signer.kid, expires_in_s)
 
 

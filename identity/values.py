@@ -75,7 +75,8 @@ class Standing:
 class LiveSession:
     """A session that is alive now: not ended, not idle too long, its person active.
 
-    `cookie_digest` is new after every proof: what forms are bound to (S17).
+    `cookie_digest` is new after every proof: what forms are bound to (S17). `risk` is the score of now, None where
+    nothing was assessed.
     """
 
     id: bytes
@@ -87,6 +88,7 @@ class LiveSession:
     standing: Standing | None = None
     keep: bool = False
     cookie_digest: bytes = b""
+    risk: int | None = None
 
     @property
     def methods(self) -> frozenset[str]:

@@ -9,6 +9,7 @@ from sqlalchemy.exc import OperationalError
 
 import audit.tables  # noqa: F401 - the tables join the metadata
 import feed.tables  # noqa: F401
+import identity.membership_tables
 import identity.tables  # noqa: F401
 import risk.tables  # noqa: F401
 from base.errors import StorageUnavailable

@@ -17,10 +17,11 @@ class Obligation:
     """What must still be done first, any one of `methods`.
 
     `prove` one that the person has, `enrol` one that they have not; `offer` is an enrolment that may be put off.
+    `notify` holds nothing up: the person is told of what was unusual.
     """
 
-    kind: Literal["prove", "enrol", "offer"]
-    methods: tuple[str, ...]
+    kind: Literal["prove", "enrol", "offer", "notify"]
+    methods: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +35,26 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class RiskThresholds:
+    """Scores (1 to 100, rising) from which something follows.
+
+    From `notice` on the person is told, from `step_up` on a second factor is asked for on every browser, from `strong`
+    on only a phishing-resistant factor or a code sent to the person's mailbox will do.
+    """
+
+    notice: int = 30
+    step_up: int = 60
+    strong: int = 90
+
+
+@dataclass(frozen=True, slots=True)
 class SigninFacts:
     """What the decision about a sign-in looks at.
 
     `methods` were proven (`policy.assurance`), `factors` the person could prove. Each of `required_acr` must be met;
-    one of `asked_acr` must, where it is not empty. `is_overdue`: an enrolment can no longer be put off.
+    one of `asked_acr` must, where it is not empty. `is_overdue`: an enrolment can no longer be put off. `risk_score` is
+    None where nothing was assessed; `thresholds` are the application's own. `refusal`: an operator blocked this
+    address (`address_blocked`), or the account was reported as taken over (`taken_over`).
     """
 
     person_state: str
@@ -50,6 +66,8 @@ class SigninFacts:
     asked_acr: tuple[str, ...] = ()
     is_overdue: bool = False
     risk_score: int | None = None
+    thresholds: RiskThresholds | None = None
+    refusal: Literal["address_blocked", "taken_over"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +75,9 @@ class SigninRules:
     """What the built-in rules are told by the deployment's settings.
 
     `mfa_required`: everybody needs a second factor; who has one is always asked. `mail_code`: a mailed code will do
-    where no `acr` is asked.
+    where no `acr` is asked. `risk`: what follows from a score where the application says nothing of its own.
     """
 
     mfa_required: bool = False
     mail_code: bool = False
+    risk: RiskThresholds = RiskThresholds()

@@ -35,6 +35,8 @@ from identity.services import Services
 from identity.settings import IdentitySettings
 from policy.decide import decide
 from server import demo
+from server.places import make_geography
+from server.risk import make_risk
 from server.settings import Settings
 
 _FIRST_START_LOCK = 0x6F737469617279
@@ -54,11 +56,9 @@ async def open_services(
 ) -> AsyncIterator[Services]:
     """Everything the rooms need, closed at the end; makes missing keys. The database must be migrated.
 
-    `hashing` are the password hash's parameters: tests hand in cheap ones. Raises NotReady and StorageUnavailable.
-    """
+    `hashing`: tests hand in cheap parameters of the password hash. Raises NotReady and StorageUnavailable."""
     told = settings.for_identity()
-    database = Database(settings.database)
-    store = open_store(settings)
+    database, store = Database(settings.database), open_store(settings)
     breached = _open_breached(settings.password.breached_file)
     hashes = HashPool(Argon2Hasher(hashing))
     try:
@@ -78,8 +78,10 @@ async def open_services(
             rates=RateLimiter(store),
             pages=Pages(service_name=settings.service_name, folders=PAGE_FOLDERS),
             decide=partial(decide, rules=settings.signin_rules()),
+            risk=make_risk(database, keys.risk),
             clock=clock,
             form_key=keys.form,
+            geography=make_geography(settings),
         )
         await _read_what_is_kept_in_memory(services)
         yield services
@@ -94,6 +96,8 @@ async def open_services(
 async def _read_what_is_kept_in_memory(services: Services) -> None:
     await services.catalogue.refresh()
     await services.keys.refresh(services.clock())
+    await services.risk.scoring.refresh()
+    await services.risk.crowd.round(services.clock())
 
 
 def _audit_services(
@@ -134,6 +138,7 @@ class _Keys:
     emitter: Emitter
     form: bytes
     ledger: bytes
+    risk: bytes
 
 
 async def _make_keys(database: Database, sealer: Sealer, *, now: datetime) -> _Keys:
@@ -145,6 +150,7 @@ async def _make_keys(database: Database, sealer: Sealer, *, now: datetime) -> _K
             index_key = await load_data_key(db, sealer, "index", now)
             form_key = await load_data_key(db, sealer, "form", now)
             ledger_key = await load_data_key(db, sealer, "ledger", now)
+            risk_key = await load_data_key(db, sealer, "risk", now)
             emitter = Emitter(database, sealer, index_key)
             if (await db.execute(select(subject_keys).where(subject_keys.c.subject_id == NOBODY))).first() is None:
                 await emitter.begin_subject(db, NOBODY, now=now)
@@ -155,7 +161,7 @@ async def _make_keys(database: Database, sealer: Sealer, *, now: datetime) -> _K
             "the master key does not open this database: put the key that it was made with into OSTIARY_MASTER_KEY"
             " (or DATA_DIR/master.key); a new key goes before the old one in the list"
         ) from broken
-    return _Keys(emitter, form_key, ledger_key)
+    return _Keys(emitter, form_key, ledger_key, risk_key)
 
 
 def _open_breached(path: Path | None) -> BreachedList | None:

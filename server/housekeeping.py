@@ -18,6 +18,8 @@ from feed.entries import KEPT_EXPIRED
 from feed.tables import feed, feed_batches, feed_followers
 from identity.mail.outbox import is_over as letters_over
 from identity.tables import attempts, grants, lockouts, revoked_tokens, sessions, single_use
+from risk.activity import WINDOW, WINDOWS_KEPT
+from risk.tables import risk_activity, risk_reports
 
 DAY = timedelta(days=1)
 BATCHES_KEPT = timedelta(days=2)
@@ -40,6 +42,8 @@ def expired(now: datetime) -> Iterator[Rule]:
     yield outbox, letters_over(now)
     yield intake_batches, intake_batches.c.created_at < now - BATCHES_KEPT
     yield alerts, alerts_over(now)
+    yield risk_activity, risk_activity.c.began_at < now - WINDOWS_KEPT * WINDOW
+    yield risk_reports, risk_reports.c.expires_at < now - KEPT
     is_over = or_(lockouts.c.until.is_(None), lockouts.c.until < now)
     is_kept = and_(lockouts.c.kept_until.is_not(None), lockouts.c.kept_until > now)
     yield lockouts, and_(lockouts.c.first_at < now - DAY, is_over, ~is_kept)

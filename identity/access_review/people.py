@@ -7,21 +7,8 @@ from sqlalchemy import ColumnElement, Table, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from identity.access_review.review_values import PersonAccess
-from identity.tables import (
-    clients,
-    consents,
-    credentials,
-    devices,
-    grants,
-    group_members,
-    groups,
-    organisation_members,
-    organisations,
-    people,
-    role_members,
-    roles,
-    sessions,
-)
+from identity.membership_tables import group_members, groups, organisation_members, organisations, role_members, roles
+from identity.tables import clients, consents, credentials, devices, grants, people, sessions
 from policy.assurance import STRONG
 
 # More accounts than this are for a program to review, by the API.

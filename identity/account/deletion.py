@@ -18,6 +18,7 @@ from identity.accounts import set_person_state
 from identity.errors import Refused
 from identity.mail.letter_values import Notice
 from identity.mail.notices import notify
+from identity.membership_tables import group_members, organisation_members, role_members
 from identity.services import Services
 from identity.tables import (
     attempts,
@@ -26,18 +27,17 @@ from identity.tables import (
     devices,
     emails,
     external_identities,
-    group_members,
-    organisation_members,
     people,
-    role_members,
+    sessions,
     single_use,
 )
+from risk.tables import risk_profiles, risk_reports
 
 BATCH = 100
 # What tells who somebody was. Sessions and grants are ended, and go with the others that ended.
 _PERSONAL: tuple[Table, ...] = (
     credentials, emails, devices, external_identities, attempts, single_use, consents, outbox,
-    organisation_members, group_members, role_members,
+    organisation_members, group_members, role_members, risk_profiles, risk_reports,
 )  # fmt: skip
 
 
@@ -121,6 +121,8 @@ async def remove_personal_data(db: AsyncConnection, person_id: bytes) -> None:
     """Takes everything from a deleted account that tells who it was; the events are not touched."""
     for table in _PERSONAL:
         await db.execute(delete(table).where(table.c.person_id == person_id))
+    looks = update(sessions).where(sessions.c.person_id == person_id).values(assessment=None, seen=None)
+    await db.execute(looks)
     nobody = update(people).where(people.c.id == person_id)
     await db.execute(
         nobody.values(username=None, username_key=None, profile={}, is_admin=False, delete_at=None, enrol_due_at=None)

@@ -17,6 +17,7 @@ from base.clock import to_seconds
 from base.ids import PERSON, show_id
 from base.statements import Statement
 from identity import lockout
+from identity.assessing.signins import note_failure
 from identity.devices import read_device
 from identity.lockout import Reservation
 from identity.mail.letter_values import Notice
@@ -163,6 +164,7 @@ async def _record_failure(
         locked = {"failures": reservation.failures, "until": to_seconds(until), "scope": tried.kind.method}
         events.append(_event(tried, LOCKOUT_STARTED, "denied", locked))
     await services.emitter.emit_all(db, events, now=now)
+    await note_failure(db, services, tried.origin, tried.standing.id, now=now)
     if until is not None:
         about = {"until": until}
         await notify(db, services, tried.standing.id, Notice.LOCKED, now=now, origin=tried.origin, about=about)

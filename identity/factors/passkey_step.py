@@ -110,7 +110,7 @@ async def _verify(services: Services, tried: _Try, answer: Answer) -> tuple[Asse
     )
     if not tried.begins and await is_account_locked(services, stored.person_id, tried.device_id):
         raise PasskeyRefused("account_locked")
-    standing = await find_standing(services.database, stored.person_id, mail_code=services.settings.mail_code_factor)
+    standing = await find_standing(services.database, stored.person_id, mail_code=services.settings.has_mail)
     if standing is None or standing.state != "active":
         raise PasskeyRefused("account_not_active")
     return assertion, standing

@@ -33,6 +33,7 @@ class Notice(StrEnum):
     """Letters about something that happened to an account; each carries a link that says "this was not me"."""
 
     NEW_DEVICE = "new_device"
+    UNUSUAL_SIGNIN = "unusual_signin"
     PASSWORD_CHANGED = "password_changed"
     FACTOR_ADDED = "factor_added"
     FACTOR_REMOVED = "factor_removed"
@@ -74,6 +75,7 @@ SHAPES: Mapping[str, Shape] = {
     LetterKind.EMAIL_REMOVED: Shape({"at": datetime}, _NAME),
     LetterKind.REPORT: Shape({"report": str, "title": str, "from_at": datetime}, dict.fromkeys(FIGURES, str)),
     Notice.NEW_DEVICE: _notice(),
+    Notice.UNUSUAL_SIGNIN: _notice(),
     Notice.PASSWORD_CHANGED: _notice(),
     Notice.FACTOR_ADDED: _notice({"method": str}, {"label": str}),
     Notice.FACTOR_REMOVED: _notice({"method": str}, {"label": str}),

@@ -41,6 +41,7 @@ async def mint_for_grant(
         auth_time=grant.auth_time,
         acr=grant.claims.get("acr", [AAL1])[0],
         amr=amr,
+        risk=grant.risk,
     )
     ttl = api.token_ttl(client, services.settings.access_token_ttl)
     access = mint_access_token(services.keys.signer("ES256"), token, issued_at=issued_at, ttl=ttl)

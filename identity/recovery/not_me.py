@@ -84,7 +84,7 @@ async def _undo(
     """Takes back what a notice told of, as far as its link knows it."""
     facts = {name: bytes.fromhex(str(value)) for name, value in link.payload.items() if name != "about"}
     match link.payload["about"]:
-        case Notice.NEW_DEVICE if "device" in facts:
+        case Notice.NEW_DEVICE | Notice.UNUSUAL_SIGNIN if "device" in facts:
             await _revoke_device(db, services, person_id, facts["device"], now=now, origin=origin)
         case Notice.EMAIL_CHANGED if "email" in facts:
             await restore_primary(db, services, person_id, facts["email"].decode(), now=now, origin=origin)

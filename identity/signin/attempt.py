@@ -26,9 +26,10 @@ from identity.standing import COLUMNS_POSTGRES, COLUMNS_SQLITE, WIDTH, standing_
 from identity.tables import attempts
 from identity.values import AuthorizeRequest, Proof, SigninAttempt, Standing
 from policy.values import Decision
+from risk.values import Assessment
 
 _FIELDS = (
-    "id, request, person_id, session_id, proofs, decision, consented, destination, put_off, keep,"
+    "id, request, person_id, session_id, proofs, assessment, decision, consented, destination, put_off, keep,"
     " created_at, expires_at, version"
 )
 _FIND_ATTEMPT = Statement(
@@ -59,8 +60,9 @@ _FIND_PERSON = Statement(
 _STORE_ATTEMPT = insert_into(attempts)
 
 _CHANGED = (
-    "person_id = {0}person_id, session_id = {0}session_id, proofs = {0}proofs, decision = {0}decision,"
-    " consented = {0}consented, put_off = {0}put_off, keep = {0}keep, finished_at = {0}finished_at"
+    "person_id = {0}person_id, session_id = {0}session_id, proofs = {0}proofs, assessment = {0}assessment,"
+    " decision = {0}decision, consented = {0}consented, put_off = {0}put_off, keep = {0}keep,"
+    " finished_at = {0}finished_at"
 )
 _SAVE_ATTEMPT = Statement(
     "save attempt",
@@ -71,6 +73,7 @@ _SAVE_ATTEMPT = Statement(
         ("person_id", "bytea"),
         ("session_id", "bytea"),
         ("proofs", "text"),
+        ("assessment", "text"),
         ("decision", "text"),
         ("consented", "boolean"),
         ("put_off", "boolean"),
@@ -171,7 +174,20 @@ async def lock_with_person(
 
 def _attempt_of(row: Row) -> SigninAttempt:
     """The attempt in a row of raw values, in the order of `_FIELDS`."""
-    attempt_id, request, person_id, session_id, proofs, decision, consented, destination, put_off, keep, *times = row
+    (
+        attempt_id,
+        request,
+        person_id,
+        session_id,
+        proofs,
+        assessed,
+        decision,
+        consented,
+        destination,
+        put_off,
+        keep,
+        *times,
+    ) = row
     created_at, expires_at, version = cast(tuple[int, int, int], tuple(times))
     return SigninAttempt(
         id=cast(bytes, attempt_id),
@@ -181,6 +197,7 @@ def _attempt_of(row: Row) -> SigninAttempt:
         person_id=cast(bytes | None, person_id),
         session_id=cast(bytes | None, session_id),
         proofs=msgspec.json.decode(cast(str, proofs), type=tuple[Proof, ...]),
+        assessment=None if assessed is None else msgspec.json.decode(cast(str, assessed), type=Assessment),
         decision=None if decision is None else msgspec.json.decode(cast(str, decision), type=Decision),
         consented=bool(consented),
         destination=cast(str | None, destination),
@@ -203,6 +220,7 @@ async def save_attempt(db: AsyncConnection, attempt: SigninAttempt, *, flow_cook
         attempt.person_id,
         attempt.session_id,
         msgspec.json.encode(attempt.proofs).decode(),
+        None if attempt.assessment is None else msgspec.json.encode(attempt.assessment).decode(),
         decision,
         attempt.consented,
         attempt.put_off,
@@ -216,10 +234,10 @@ _DROP_PENDING = Statement(
     "drop pending",
     (("person", "bytea"),),
     (
-        "UPDATE attempts SET person_id = NULL, proofs = '[]', version = version + 1"
+        "UPDATE attempts SET person_id = NULL, proofs = '[]', assessment = NULL, version = version + 1"
         " WHERE person_id = :person AND session_id IS NULL AND finished_at IS NULL RETURNING id",
     ),
-    "UPDATE attempts a SET person_id = NULL, proofs = '[]', version = a.version + 1 FROM input"
+    "UPDATE attempts a SET person_id = NULL, proofs = '[]', assessment = NULL, version = a.version + 1 FROM input"
     " WHERE a.person_id = input.person AND a.session_id IS NULL AND a.finished_at IS NULL RETURNING n, a.id",
 )
 

@@ -5,16 +5,19 @@ from datetime import datetime
 from identity.services import Services
 from identity.signin.destinations import WANT_FRESH
 from identity.signin.next_step import Evidence
-from identity.values import AuthorizeRequest, SigninAttempt, Standing
+from identity.values import AuthorizeRequest, LiveSession, SigninAttempt, Standing
 from policy.assurance import AAL2, STRONG
 from policy.values import SigninFacts
+from risk.values import Assessment
 
 
 def facts_of(
-    services: Services, attempt: SigninAttempt, standing: Standing, methods: frozenset[str], now: datetime
+    services: Services, attempt: SigninAttempt, standing: Standing, evidence: Evidence, now: datetime
 ) -> SigninFacts:
-    """The facts of a sign-in in which `methods` are proven."""
-    request = attempt.request
+    """The facts of a sign-in in which `evidence` counts."""
+    request, methods = attempt.request, evidence.methods
+    client = services.catalogue.find_client(request.client_id) if request else None
+    assessed = _assessment_of(attempt, evidence.session)
     asked = request.essential_acr or request.acr_values if request else ()
     due = standing.enrol_due_at
     return SigninFacts(
@@ -26,7 +29,21 @@ def facts_of(
         required_acr=_required_acr(services, attempt, standing),
         asked_acr=asked,
         is_overdue=not services.settings.enrol_grace or (due is not None and due <= now),
+        risk_score=_score_of(assessed, evidence.session),
+        thresholds=client.risk_thresholds if client else None,
+        refusal=assessed.refusal if assessed else None,
     )
+
+
+def _score_of(assessed: Assessment | None, session: LiveSession | None) -> int | None:
+    if assessed is not None:
+        return assessed.score
+    return session.risk if session else None
+
+
+def _assessment_of(attempt: SigninAttempt, session: LiveSession | None) -> Assessment | None:
+    """What was assessed within this attempt, where it is about what counts now; a session knows its own score."""
+    return attempt.assessment if session is None or attempt.session_id == session.id else None
 
 
 def _required_acr(services: Services, attempt: SigninAttempt, standing: Standing) -> tuple[str, ...]:

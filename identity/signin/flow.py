@@ -15,6 +15,7 @@ from audit.catalogue import LOGIN_REFUSED
 from audit.record import Event, Origin
 from base.cookies import clear_cookie, set_cookie
 from base.ids import PERSON, show_id
+from identity.assessing.notes import note_of
 from identity.consents import find_missing
 from identity.devices import COOKIE_TTL
 from identity.oauth.answers import answer
@@ -117,7 +118,7 @@ async def load_flow(
 
     With `lock_in`, a write transaction, nobody else takes a step of the flow until that ends.
     """
-    flow_digest, mail_code = read_flow(request, services), services.settings.mail_code_factor
+    flow_digest, mail_code = read_flow(request, services), services.settings.has_mail
     if lock_in is None:
         found = await find_with_person(services.database, flow_digest, mail_code=mail_code, now=now)
     else:
@@ -152,7 +153,7 @@ async def look_ahead(
     if standing is None and evidence.session is not None:
         standing = evidence.session.standing
     elif standing is None and evidence.person_id is not None:
-        mail_code = services.settings.mail_code_factor
+        mail_code = services.settings.has_mail
         standing = pending or await find_standing(services.database, evidence.person_id, mail_code=mail_code)
     if standing is not None and is_outdated(evidence, standing):
         attempt, evidence = replace(attempt, proofs=(), session_id=None), Evidence()
@@ -162,7 +163,7 @@ async def look_ahead(
         missing = await find_missing(services.database, person, client, request) if person else request.asked_scopes
     decision = None
     if standing is not None and evidence.methods:
-        decision = services.decide(facts_of(services, attempt, standing, evidence.methods, now))
+        decision = services.decide(facts_of(services, attempt, standing, evidence, now))
     attempt = replace(attempt, decision=decision)
     step = next_step(attempt, session, not missing, now, fresh_for=services.settings.fresh_for)
     return Outlook(attempt, step, standing, missing)
@@ -231,6 +232,7 @@ def refused_event(attempt: SigninAttempt | None, session: LiveSession | None, re
         session_id=session.id if session else None,
         origin=origin,
         data={"reason": reason},
+        risk=note_of(attempt.assessment) if attempt is not None else None,
     )
 
 

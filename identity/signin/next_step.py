@@ -18,6 +18,14 @@ _NOT_ENROLLED = Refuse("interaction_required", "the person has to add a factor f
 _NOT_CONSENTED = Refuse("consent_required", "the person has not allowed all that is asked for")
 _UNMET_ACR = Refuse("unmet_authentication_requirements", "what is asked of the authentication cannot be met")
 _DENIED = Refuse("access_denied", "the sign-in was denied by policy")
+_UNUSUAL = Refuse("access_denied", "this sign-in is too unusual, and there is no second factor to prove it with")
+_REFUSALS = {
+    "unmet_acr": _UNMET_ACR,
+    "risk_high_unmet": _UNUSUAL,
+    "risk_critical_unmet": _UNUSUAL,
+    "address_blocked": Refuse("access_denied", "sign-ins from this address are blocked"),
+    "taken_over": Refuse("access_denied", "this account has to be recovered first"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +107,7 @@ def _step_for(attempt: SigninAttempt, evidence: Evidence, consented: bool, *, ma
     if request is not None and session is not None and request.hint_sub not in (None, session.sub):
         return _OTHER_PERSON
     if decision.effect is not Effect.ALLOW:
-        return _UNMET_ACR if "unmet_acr" in decision.reasons else _DENIED
+        return next((_REFUSALS[reason] for reason in decision.reasons if reason in _REFUSALS), _DENIED)
     for obligation in decision.obligations:
         match obligation.kind:
             case "prove":

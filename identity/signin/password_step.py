@@ -18,6 +18,7 @@ from base.clock import from_micros, to_seconds
 from base.ids import PERSON, show_id
 from base.statements import Statement
 from identity import lockout
+from identity.assessing.signins import note_failure
 from identity.devices import read_device
 from identity.lockout import Reservation
 from identity.mail.letter_values import Notice
@@ -120,7 +121,7 @@ async def find_account(services: Services, request: Request, typed: str) -> Acco
     password_id, password_hash, device_id, trusted = cast(
         tuple[bytes | None, str | None, bytes | None, int | None], row[:4]
     )
-    standing = standing_of(row[4:], mail_code=services.settings.mail_code_factor)
+    standing = standing_of(row[4:], mail_code=services.settings.has_mail)
     trusted_until = None if trusted is None else from_micros(trusted)
     person = Claimed(standing, password_hash, device_id, trusted_until, password_id)
     if person.device_id is not None:
@@ -185,11 +186,12 @@ async def _record_failure(
     client_id: str | None,
     origin: Origin,
 ) -> None:
-    now = services.clock()
+    now, person = services.clock(), account.person
     reason = _reason_of(account, verified)
     async with services.database.transaction() as db:
         event = _event_about(account, client_id=client_id, origin=origin, refused=False, reason=reason)
         await services.emitter.emit(db, event, now=now)
+        await note_failure(db, services, origin, person.id if person else account.typed_digest.encode(), now=now)
         if reservation.locks_until is not None and account.person is not None:
             event = _lockout_event(account.person, reservation.failures, reservation.locks_until, origin)
             await services.emitter.emit(db, event, now=now)

@@ -3,7 +3,7 @@
 A session begins only when the policy has nothing left to demand; until then the proofs stay on the attempt.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import cast
 
@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 
-from audit.catalogue import LOGIN_BEGUN, LOGIN_SUCCEEDED, MFA_DEMANDED, MFA_SUCCEEDED, EventType
+from audit.catalogue import LOGIN_BEGUN, MFA_DEMANDED, MFA_SUCCEEDED
 from audit.record import Event, Origin
 from base.clock import to_micros, to_seconds
 from base.ids import PERSON, show_id
@@ -19,6 +19,8 @@ from base.secret_values import COOKIE, new_secret
 from base.statements import Statement
 from base.within import run_each
 from identity import revocation
+from identity.assessing.seen import Assessed
+from identity.assessing.signins import assess_signin, learn_signin, may_learn
 from identity.devices import SeenDevice, remember_device, see_device
 from identity.mail.letter_values import Notice
 from identity.mail.notices import notify
@@ -29,9 +31,10 @@ from identity.signin.facts import facts_of
 from identity.signin.flow import Turn, take_turn
 from identity.signin.next_step import PRIMARY, weigh
 from identity.signin.state import Issue
+from identity.signin.told import critical_events, proof_event, succeeded_event, tell_unusual
 from identity.tables import people
 from identity.values import LiveSession, Proof, SigninAttempt, Standing
-from policy.values import Decision, Effect
+from policy.values import Decision, Effect, Obligation
 
 # Whoever revokes everything of the person, or sets a password, writes this row, too.
 _NOT_BEFORE = Statement(
@@ -46,6 +49,18 @@ _PASSWORD_SET_AT = Statement(
     ("SELECT created_at FROM credentials WHERE person_id = :person AND kind = 'password'",),
     "SELECT n, c.created_at FROM input JOIN credentials c ON c.person_id = input.person WHERE c.kind = 'password'",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One step of a sign-in: what is proven with it, by whom, in which live session, and how sure we are."""
+
+    attempt: SigninAttempt
+    session: LiveSession | None
+    standing: Standing
+    assessed: Assessed
+    now: datetime
+    origin: Origin
 
 
 async def add_proof(
@@ -78,23 +93,47 @@ async def add_proof(
     moved = await _move(db, attempt, session, standing, made, begins=begins, now=now)
     if moved is None:
         return None
-    attempt, told = moved, [] if begins else [_event(MFA_SUCCEEDED, moved, proof, origin)]
+    # Before anything is learned of it, and anew at each step: what is known around it may have changed meanwhile.
+    assessed = await assess_signin(services, request, standing.id, session_id=moved.session_id, now=now)
+    attempt = replace(moved, assessment=assessed.assessment)
+    step = _Step(attempt, session, standing, assessed, now, origin)
     decision = _decide(services, attempt, session, standing, now=now)
+    told = [] if begins else [proof_event(MFA_SUCCEEDED, attempt, proof, assessed, origin=origin)]
+    if begins:
+        told += critical_events(attempt, decision, assessed, origin=origin)
     if decision is None or _is_pending(decision):
-        told = told or [_event(LOGIN_BEGUN, attempt, proof, origin)]
+        told += [proof_event(LOGIN_BEGUN, attempt, proof, assessed, origin=origin)] if begins else []
         await services.emitter.emit_all(db, told, now=now)
         return await take_turn(
             db, services, attempt, session, new_cookie=new_secret(COOKIE), standing=standing, now=now, origin=origin
         )
+    return await _admit(db, services, request, step, decision, told=told, remember=remember, pause=pause)
+
+
+async def _admit(
+    db: AsyncConnection,
+    services: Services,
+    request: Request,
+    step: _Step,
+    decision: Decision,
+    *,
+    told: list[Event],
+    remember: bool,
+    pause: bool,
+) -> Turn | None:
+    """The session begins or goes on: nothing is left to demand."""
+    standing, now, origin = step.standing, step.now, step.origin
     await _start_grace(db, services, standing, decision, now=now)
-    found = await _open(db, services, request, attempt, standing, session=session, told=told, now=now, origin=origin)
+    found = await _open(db, services, request, step, told=told)
     if found is None:
         return None
     opened, device = found
+    if Obligation("notify") in decision.obligations:
+        await tell_unusual(db, services, standing.id, device, now=now, origin=origin)
     if remember and services.settings.remember_device:
         device = await remember_device(db, services, standing.id, device, told=told, now=now, origin=origin)
     await services.emitter.emit_all(db, told, now=now)
-    attempt = replace(attempt, session_id=opened.session.id)
+    attempt = replace(step.attempt, session_id=opened.session.id)
     turn = await _go_on(db, services, attempt, opened.session, standing, pause=pause, now=now, origin=origin)
     return replace(turn, session_cookie=opened.cookie, device_cookie=device.cookie, keeps_session=opened.session.keep)
 
@@ -153,37 +192,26 @@ async def _is_valid(db: AsyncConnection, attempt: SigninAttempt, standing: Stand
 def _decide(
     services: Services, attempt: SigninAttempt, session: LiveSession | None, standing: Standing, *, now: datetime
 ) -> Decision | None:
-    methods = weigh(attempt, session, now).methods
-    return services.decide(facts_of(services, attempt, standing, methods, now)) if methods else None
+    evidence = weigh(attempt, session, now)
+    return services.decide(facts_of(services, attempt, standing, evidence, now)) if evidence.methods else None
 
 
 def _is_pending(decision: Decision) -> bool:
     """Whether no session may begin yet: denied, or something must still be done first."""
     if decision.effect is not Effect.ALLOW:
         return True
-    return any(obligation.kind != "offer" for obligation in decision.obligations)
+    return any(obligation.kind in ("prove", "enrol") for obligation in decision.obligations)
 
 
 async def _open(
-    db: AsyncConnection,
-    services: Services,
-    request: Request,
-    attempt: SigninAttempt,
-    standing: Standing,
-    *,
-    session: LiveSession | None,
-    told: list[Event],
-    now: datetime,
-    origin: Origin,
+    db: AsyncConnection, services: Services, request: Request, step: _Step, *, told: list[Event]
 ) -> tuple[OpenedSession, SeenDevice] | None:
     """The session that the proofs lead to; None where they were to add to one that has ended meanwhile."""
+    attempt, standing, session, now, origin = step.attempt, step.standing, step.session, step.now, step.origin
     device = await see_device(db, services, standing.id, request, told=told, now=now, origin=origin)
-    opened = None
+    opened, anew = None, attempt.session_id is None
     if session is not None and session.person_id == standing.id:
-        anew = attempt.session_id is None
-        proofs = attempt.proofs if anew else tuple(proof for proof in attempt.proofs if proof not in session.proofs)
-        session = replace(session, keep=attempt.keep) if anew else session
-        opened = await renew_session(db, services, session, device_id=device.id, proofs=proofs, anew=anew, now=now)
+        opened = await _renew(db, services, step, session, device, anew=anew)
         if opened is None and not anew:
             return None
     elif session is not None:
@@ -192,28 +220,34 @@ async def _open(
         why = "another_person"
         await revocation.end_session(db, services, session.id, why=why, now=now, actor=actor, origin=origin)
     if opened is None:
-        opened = await _start(db, services, attempt, standing, device=device, told=told, now=now, origin=origin)
-    if attempt.session_id is None:
+        opened = await _start(db, services, step, device, told=told)
+    if anew:
         client_id = attempt.request.client_id if attempt.request else None
-        told.append(succeeded_event(opened.session, device, client_id, origin=origin))
+        told.append(succeeded_event(opened.session, device, client_id, step.assessed, origin=origin))
+    if may_learn(attempt):
+        await learn_signin(db, services, standing.id, step.assessed, device.id, now=now)
     if device.is_new and not device.is_first:
         about = {"device": device.id}
         await notify(db, services, standing.id, Notice.NEW_DEVICE, now=now, origin=origin, about=about)
     return opened, device
 
 
+async def _renew(
+    db: AsyncConnection, services: Services, step: _Step, session: LiveSession, device: SeenDevice, *, anew: bool
+) -> OpenedSession | None:
+    attempt, assessed, now = step.attempt, step.assessed, step.now
+    proofs = attempt.proofs if anew else tuple(proof for proof in attempt.proofs if proof not in session.proofs)
+    session = replace(session, keep=attempt.keep) if anew else session
+    return await renew_session(
+        db, services, session, device_id=device.id, proofs=proofs, assessed=assessed, anew=anew, now=now
+    )
+
+
 async def _start(
-    db: AsyncConnection,
-    services: Services,
-    attempt: SigninAttempt,
-    standing: Standing,
-    *,
-    device: SeenDevice,
-    told: list[Event],
-    now: datetime,
-    origin: Origin,
+    db: AsyncConnection, services: Services, step: _Step, device: SeenDevice, *, told: list[Event]
 ) -> OpenedSession:
     """A new session; those that were used longest ago end where the deployment allows no more beside it."""
+    attempt, standing, now, origin = step.attempt, step.standing, step.now, step.origin
     keep, most = attempt.keep and bool(services.settings.session_keep), services.settings.session_most
     opened = await start_session(
         db,
@@ -221,6 +255,7 @@ async def _start(
         standing,
         device_id=device.id,
         proofs=attempt.proofs,
+        assessed=step.assessed,
         told=told,
         keep=keep,
         now=now,
@@ -271,33 +306,3 @@ async def _go_on(
     if turn is None:
         raise RuntimeError("an attempt that this transaction holds must be there to save")
     return turn
-
-
-def _event(kind: EventType, attempt: SigninAttempt, proof: Proof, origin: Origin) -> Event:
-    actor = show_id(PERSON, attempt.person_id or b"")
-    return Event(
-        type=kind,
-        actor=actor,
-        subject=actor,
-        person=attempt.person_id,
-        client_id=attempt.request.client_id if attempt.request else None,
-        session_id=attempt.session_id,
-        origin=origin,
-        data={"method": proof.method},
-    )
-
-
-def succeeded_event(session: LiveSession, device: SeenDevice, client_id: str | None, *, origin: Origin) -> Event:
-    """Tells that a person signed in."""
-    actor = show_id(PERSON, session.person_id)
-    return Event(
-        type=LOGIN_SUCCEEDED,
-        actor=actor,
-        subject=actor,
-        person=session.person_id,
-        client_id=client_id,
-        session_id=session.id,
-        device_id=device.id,
-        origin=origin,
-        data={"methods": sorted(session.methods), "new_device": device.is_new},
-    )

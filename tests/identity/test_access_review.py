@@ -19,7 +19,8 @@ from audit.reports.opening import open_report
 from audit.reports.words import load_words
 from base.ids import PERSON, new_id, show_id
 from identity.access_review.review_values import ClientAccess, Flag, PersonAccess, flags_of_client, flags_of_person
-from identity.tables import clients, credentials, grants, groups, people, role_members, roles, sessions
+from identity.membership_tables import groups, role_members, roles
+from identity.tables import clients, credentials, grants, people, sessions
 from server.report_kinds import access_sections, compose_access
 from tests.audit.reports.test_words import sentences, translated
 from tests.world import World

@@ -13,6 +13,7 @@ from sqlalchemy import inspect, text
 
 import audit.tables  # noqa: F401 - the tables join the metadata
 import feed.tables  # noqa: F401
+import identity.membership_tables
 import identity.tables  # noqa: F401
 import risk.tables  # noqa: F401
 from base.errors import StorageUnavailable

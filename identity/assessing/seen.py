@@ -1,0 +1,46 @@
+"""How a session looked when it began and when it was last seen, as its row keeps it: sealed, bound to the session."""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from base.sealing import SealBroken, Sealer
+from risk.sighting import Sighting
+from risk.values import Assessment
+
+_AAD = b"session seen "
+
+
+@dataclass(frozen=True, slots=True)
+class Assessed:
+    """An assessment, the look that it is about, and the address as it is always written."""
+
+    assessment: Assessment
+    sighting: Sighting
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Both looks of one session."""
+
+    began: Sighting
+    last: Sighting
+
+
+_decoder = msgspec.json.Decoder(Seen)
+
+
+def seal_seen(sealer: Sealer, session_id: bytes, seen: Seen) -> bytes:
+    """What the column `sessions.seen` holds."""
+    return sealer.seal(msgspec.json.encode(seen), aad=_AAD + session_id)
+
+
+def open_seen(sealer: Sealer, session_id: bytes, sealed: bytes | None) -> Seen | None:
+    """What `seal_seen` sealed; None where there is nothing that this version can read."""
+    if sealed is None:
+        return None
+    try:
+        return _decoder.decode(sealer.unseal(sealed, aad=_AAD + session_id))
+    except (SealBroken, msgspec.MsgspecError):
+        return None
