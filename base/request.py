@@ -46,6 +46,13 @@ def client_address(scope: Scope, trusted: Sequence[Network]) -> str | None:
     return address
 
 
+def is_from_proxy(scope: Scope, trusted: Sequence[Network]) -> bool:
+    """Whether the peer is one of the trusted proxies, so that headers which only they set may count."""
+    peer = scope.get("client")
+    address = _plain(peer[0]) if peer and trusted else None
+    return address is not None and _is_trusted(address, trusted)
+
+
 def _plain(text: str) -> str | None:
     try:
         parsed = ip_address(text)

@@ -36,9 +36,10 @@ class Sighting:
     """What came with a sign-in.
 
     `at_s`: seconds since 1970. `address` and `network` (its /24 or /48) are keys: keyed digests in a deployment, the
-    text itself in a data set; so is `user_agent`, the whole string. `device` names the device whose cookie came, where
-    it is a live one of this person; `has_cookie` tells whether any device cookie came. `languages` is the header cut
-    and lowered.
+    text itself in a data set; so is `user_agent`, the whole string, which is empty where the browser sent none and None
+    where no browser was asked. `device` names the device whose cookie came, where it is a live one of this person;
+    `has_cookie` tells whether any device cookie came. `languages` is the header cut and lowered, `tls` a digest of the
+    handshake that a trusted proxy sends.
     """
 
     at_s: float
@@ -51,6 +52,7 @@ class Sighting:
     facts: BrowserFacts | None = None
     device: str | None = None
     has_cookie: bool = False
+    tls: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +89,8 @@ class Surroundings:
     """What is known around a sign-in, beside the person's own history; None where it could not be asked.
 
     `lists` names the operator's lists that the address stands in (`tor`, `hosting`, `blocked`, …). The three moments
-    (seconds since 1970) are when the password, a factor, or the whole account by recovery was last changed. `began` is how the session
-    looked when it began, where this is a request within one.
+    (seconds since 1970) are when the password, a factor, or the whole account by recovery was last changed. `began` is
+    how the session looked when it began, where this is a request within one.
     """
 
     account: Activity | None = None

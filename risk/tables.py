@@ -3,9 +3,9 @@
 Nothing here is needed to sign in: where it is gone, histories begin anew and scores are the higher for it (S35).
 """
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, text
 
-from base.tables import Digest, Id, Instant, JsonText, metadata
+from base.tables import Digest, Id, Instant, metadata
 
 _ACTIVE = text("active_since IS NOT NULL")
 
@@ -69,7 +69,8 @@ risk_calibrations = Table(
     "risk_calibrations",
     metadata,
     Column("id", String(64), primary_key=True),
-    Column("body", JsonText, nullable=False),
+    # JSON, read by `risk.calibration` alone.
+    Column("body", Text, nullable=False),
     Column("learned_from", Integer, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("active_since", Instant),

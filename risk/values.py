@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
 # Where a level begins. One good sign-in in twenty, in a hundred and in a thousand reaches them (`risk.calibration`).
 MEDIUM_FROM, HIGH_FROM, CRITICAL_FROM = 30, 60, 90
 
 Detail = Mapping[str, str | int | float]
+Refusal = Literal["address_blocked", "taken_over"]
 
 
 class Level(StrEnum):
@@ -38,7 +40,8 @@ class Assessment:
     """A score from 0 (nothing unusual) to 100 with its reasons, the heaviest first; their points sum to the score.
 
     `log_odds` is the sum behind the score, `calibration` the id of what made points of it. `missing` names the
-    signals that could not be asked: none of them lowered the score (S35).
+    signals that could not be asked: none of them lowered the score (S35). `refusal` is what no score outweighs: an
+    operator's block, or a report that the account was taken over.
     """
 
     score: int
@@ -46,6 +49,7 @@ class Assessment:
     log_odds: float = 0.0
     calibration: str = ""
     missing: tuple[str, ...] = ()
+    refusal: Refusal | None = None
 
     @property
     def level(self) -> Level:

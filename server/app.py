@@ -27,6 +27,7 @@ from server.feed_metrics import tell_feed
 from server.logs import AccessLog, write_to_stderr
 from server.methods import one_route_a_path
 from server.metrics import Metrics
+from server.places import begin_places, edge_headers
 from server.settings import Settings
 
 
@@ -73,11 +74,13 @@ def build(settings: Settings, services: Services) -> App:
         metrics=metrics,
         access_log=access_log,
         trusted_proxies=settings.trusted_proxies,
+        place_headers=edge_headers(settings),
         sends_hsts=_sends_hsts(settings.issuer),
         exact_paths=frozenset(exact),
     )
     _register_gauges(metrics, services, background, access_log)
     tell_feed(metrics, feed)
+    begin_places(metrics, services.geography)
     app = App(
         services=services,
         asgi=Edge(_dispatch(exact, router), parts),

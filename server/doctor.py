@@ -16,6 +16,7 @@ from base.errors import NotReady, StorageUnavailable
 from server.certificates import certificate_faults
 from server.doctor_alerts import check_alerts
 from server.doctor_ledger import check_ledger
+from server.doctor_places import check_places
 from server.master_key import FILE_NAME, load_master_keys
 from server.settings import Settings
 from server.sockets import close_sockets, open_sockets, spelled_out
@@ -41,6 +42,7 @@ def examine(settings: Settings) -> list[Finding]:
     findings += asyncio.run(_asynchronous(settings))
     findings += _breached(settings)
     findings.append(_proxies(settings))
+    findings += [Finding("places", ok, words) for ok, words in check_places(settings)]
     findings.append(Finding("ledger", *check_ledger(settings)))
     findings.append(Finding("alerts", *check_alerts(settings)))
     return findings

@@ -1,7 +1,8 @@
 """The outermost layer: one pure ASGI application around everything that answers people and applications.
 
-It gives each request an id and the caller's address, caps bodies (S48), adds the headers that every answer carries,
-turns failures into answers without details (I4), and counts and logs. `server/app.py` puts it together.
+It gives each request an id, the caller's address and, where a trusted proxy tells it, their place (S34), caps bodies
+(S48), adds the headers that every answer carries, turns failures into answers without details (I4), and counts and
+logs. `server/app.py` puts it together.
 """
 
 import logging
@@ -14,7 +15,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from base.errors import StorageUnavailable
-from base.request import BodyTooLarge, Network, client_address
+from base.request import BodyTooLarge, Network, client_address, is_from_proxy
+from risk.edge_places import EdgeHeaders, read_edge_place
 from server.cors import PATHS as CORS_PATHS
 from server.cors import Headers, cors_headers, is_preflight
 from server.failures import Failure, answer_failure
@@ -48,6 +50,7 @@ class EdgeParts:
     metrics: Metrics
     access_log: AccessLog | None
     trusted_proxies: Sequence[Network] = ()
+    place_headers: EdgeHeaders | None = None
     sends_hsts: bool = False
     exact_paths: frozenset[str] = frozenset()
 
@@ -68,6 +71,9 @@ class Edge:
         began = perf_counter()
         request_id = scope["ostiary.request_id"] = os.urandom(8).hex()
         scope["ostiary.address"] = self._address(scope)
+        names = self._parts.place_headers
+        if names is not None and is_from_proxy(scope, self._parts.trusted_proxies):
+            scope["ostiary.edge_place"] = read_edge_place(scope["headers"], names)
         answer = _Answer(send, self._extra_headers(scope, request_id))
         metrics = self._parts.metrics
         metrics.in_flight += 1

@@ -73,6 +73,15 @@ DEFINITIONS = {
             "gauge",
             "Seconds since this process read the feed; above 1 its followers hear nothing.",
         ),
+        Definition(
+            "ostiary_place_file_good",
+            "gauge",
+            "1 where a file of places or addresses is in use as it is; 0 where it is missing or damaged, and its last"
+            " good version, if there was one, stays in use.",
+            ("file",),
+        ),
+        Definition("ostiary_place_file_versions_total", "counter", "Versions of the file taken into use.", ("file",)),
+        Definition("ostiary_place_file_refusals_total", "counter", "Times that the file went bad.", ("file",)),
         Definition("ostiary_resident_bytes", "gauge", "Memory of this process that is in RAM."),
         Definition("ostiary_start_time_seconds", "gauge", "When this process started, in seconds since 1970."),
     )

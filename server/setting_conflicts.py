@@ -1,6 +1,8 @@
 """Settings that do not go together; each fault names the variable and what was expected."""
 
-from server.setting_groups import Alert, Outbound, Siem
+from itertools import pairwise
+
+from server.setting_groups import Alert, Outbound, Risk, Siem
 from server.setting_sources import variable
 from server.setting_values import read_certificates
 
@@ -30,4 +32,22 @@ def siem_conflicts(siem: Siem) -> list[str]:
         read_certificates(siem.syslog_ca)
     except (OSError, ValueError) as error:
         faults.append(f"OSTIARY_SIEM__SYSLOG_CA: expected a file of PEM certificates: {error}")
+    return faults
+
+
+def risk_conflicts(risk: Risk, *, has_proxies: bool) -> list[str]:
+    """What is wrong with thresholds, and with headers that nobody could be trusted with (S34)."""
+    steps = [("notice", risk.notice), ("step_up", risk.step_up), ("strong", risk.strong)]
+    faults = [
+        f"{variable(('risk', lower))}: expected less than {variable(('risk', upper))} ({high}), not {low}"
+        for (lower, low), (upper, high) in pairwise(steps)
+        if low >= high
+    ]
+    faults += [
+        f"{variable(('risk', name))}: expected OSTIARY_TRUSTED_PROXIES too, whose header it is"
+        for name in ("country_header", "city_header")
+        if getattr(risk, name) and not has_proxies
+    ]
+    if risk.city_header and not risk.country_header:
+        faults.append("OSTIARY_RISK__CITY_HEADER: expected OSTIARY_RISK__COUNTRY_HEADER too")
     return faults

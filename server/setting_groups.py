@@ -8,17 +8,21 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from base.request import Network
 from server.setting_values import (
     check_called_url,
+    check_header_name,
     check_mail_addresses,
     check_sender,
     check_syslog_url,
     check_webhook_secrets,
     parse_network,
+    parse_paths,
     read_items,
 )
 
 Networks = Annotated[
     tuple[Network, ...], BeforeValidator(lambda value: tuple(parse_network(item) for item in read_items(value)))
 ]
+Paths = Annotated[tuple[Path, ...], BeforeValidator(parse_paths)]
+HeaderName = Annotated[str, AfterValidator(check_header_name)]
 CalledUrl = Annotated[str, AfterValidator(check_called_url)]
 MailAddresses = Annotated[str, AfterValidator(check_mail_addresses)]
 
@@ -251,3 +255,22 @@ class Report(Group):
         default=None, description="Mail addresses that are told of it, with commas between."
     )
     keep_days: int = Field(default=400, ge=1, le=36500, description="Days that reports are kept.")
+
+
+class Risk(Group):
+    """How sure the server is of a person: what it is told of addresses, and where scores begin to matter."""
+
+    notice: int = Field(default=30, ge=1, le=100, description="Score from which a person is told of a sign-in.")
+    step_up: int = Field(default=60, ge=1, le=100, description="Score from which a second factor is asked for.")
+    strong: int = Field(default=90, ge=1, le=100, description="Score from which only a passkey or recovery will do.")
+    list_tor: Path | None = Field(default=None, description="A file of Tor exits: an address or network a line.")
+    list_hosting: Path | None = Field(default=None, description="A file of hosting networks, in the same form.")
+    list_mobile: Path | None = Field(default=None, description="A file of mobile networks, in the same form.")
+    list_anonymous: Path | None = Field(default=None, description="A file of VPN and proxy networks, in the same form.")
+    list_blocked: Path | None = Field(default=None, description="A file of blocked networks, in the same form.")
+    country_header: HeaderName | None = Field(
+        default=None, description="The header in which trusted proxies give the caller's country, such as CF-IPCountry."
+    )
+    city_header: HeaderName | None = Field(
+        default=None, description="The header in which they give the city, such as CF-IPCity."
+    )

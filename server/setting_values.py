@@ -39,6 +39,19 @@ def split_list(text: str) -> list[str]:
     return [item for item in re.split(r"[,\s]+", text) if item]
 
 
+def parse_paths(value: object) -> tuple[Path, ...]:
+    """Paths with commas between (a path may hold spaces), or a list of them."""
+    items = value.split(",") if isinstance(value, str) else read_items(value)
+    return tuple(Path(item.strip()) for item in items if item.strip())
+
+
+def check_header_name(text: str) -> str:
+    """A request header's name, in lower case (RFC 9110 §5.1, without the characters that nobody uses)."""
+    if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", text):
+        raise ValueError("expected a header's name, such as CF-IPCountry")
+    return text.lower()
+
+
 def parse_issuer(text: str) -> str:
     """An issuer (RFC 8414 §2) in its one spelling: https, or http on localhost; no path, no slash at the end."""
     parts = urlsplit(text)

@@ -17,8 +17,8 @@ from pydantic import BeforeValidator, Field, ValidationError
 from audit.settings import AuditSettings
 from base.errors import NotReady
 from identity.settings import IdentitySettings
-from policy.values import SigninRules
-from server.setting_conflicts import alert_conflicts, siem_conflicts
+from policy.values import RiskThresholds, SigninRules
+from server.setting_conflicts import alert_conflicts, risk_conflicts, siem_conflicts
 from server.setting_groups import (
     AccessToken,
     Account,
@@ -35,14 +35,17 @@ from server.setting_groups import (
     Outbound,
     Passkey,
     Password,
+    Paths,
     Rate,
     Refresh,
     Registration,
     Report,
+    Risk,
     Session,
     Siem,
     Totp,
 )
+from server.setting_profiles import PROFILES, check_profile
 from server.setting_sources import (
     Found,
     SettingPath,
@@ -92,32 +95,6 @@ def _text(value: object) -> str:
     return value
 
 
-def _profile(value: object) -> str:
-    if value == "fapi":
-        raise ValueError("the profile fapi does not work yet; `standard`, `strict` and `pci` do")
-    if value not in PROFILES:
-        raise ValueError("expected standard, strict or pci")
-    return str(value)
-
-
-# What a profile sets where nothing else is set. PCI DSS 4.0: §8.2.8 idle, §8.3.4 lockout, §8.4.2 second factors.
-PROFILES: Mapping[str, Mapping[SettingPath, object]] = {
-    "standard": {},
-    "strict": {
-        ("mfa", "required"): True,
-        ("mfa", "grace_days"): 0,
-        ("mfa", "remember_days"): 0,
-        ("password", "min_length"): 15,
-    },
-    "pci": {
-        ("mfa", "required"): True,
-        ("lockout", "failures"): 10,
-        ("lockout", "duration_s"): 1800,
-        ("session", "idle_s"): 900,
-    },
-}
-
-
 def _smtp_url(value: object) -> str:
     return check_smtp_url(_text(value))
 
@@ -156,7 +133,7 @@ class Settings(Group):
     workers: int = Field(
         default=1, ge=1, le=64, description="Server processes; more than one needs PostgreSQL and Redis."
     )
-    profile: Annotated[Literal["standard", "strict", "pci"], BeforeValidator(_profile)] = Field(
+    profile: Annotated[Literal["standard", "strict", "pci"], BeforeValidator(check_profile)] = Field(
         default="standard", description="The set of defaults and limits: standard, strict or pci."
     )
     demo: Literal["auto", "on", "off"] = Field(default="auto", description="The demo at /demo; auto: on loopback only.")
@@ -177,6 +154,9 @@ class Settings(Group):
     rate: Rate = Rate()
     log: Log = Log()
     outbound: Outbound = Outbound()
+    geoip_city: Paths = Field(default=(), description="MaxMind DB files of cities or countries, with commas between.")
+    geoip_asn: Paths = Field(default=(), description="MaxMind DB files of autonomous systems, with commas between.")
+    risk: Risk = Risk()
     audit: Audit = Audit()
     alert: Alert = Alert()
     siem: Siem = Siem()
@@ -206,7 +186,8 @@ class Settings(Group):
 
     def signin_rules(self) -> SigninRules:
         """What the built-in policy is told."""
-        return SigninRules(mfa_required=self.mfa.required, mail_code=self.mfa.mail_code)
+        risk = RiskThresholds(self.risk.notice, self.risk.step_up, self.risk.strong)
+        return SigninRules(mfa_required=self.mfa.required, mail_code=self.mfa.mail_code, risk=risk)
 
     def for_identity(self) -> IdentitySettings:
         """What the identity rooms are told."""
@@ -233,7 +214,6 @@ class Settings(Group):
             totp_digits=self.totp.digits,
             remember_device=timedelta(days=self.mfa.remember_days),
             enrol_grace=timedelta(days=self.mfa.grace_days),
-            mail_code_factor=self.mfa.mail_code and self.has_mail,
             attestation_roots=read_certificates(self.passkey.attestation_roots),
             open_registration=self.registration.open,
             has_mail=self.has_mail,
@@ -365,6 +345,7 @@ def _conflicts(settings: Settings) -> list[str]:
     faults += _factor_conflicts(settings)
     faults += alert_conflicts(settings.alert, settings.outbound, has_mail_server=settings.smtp_url is not None)
     faults += siem_conflicts(settings.siem)
+    faults += risk_conflicts(settings.risk, has_proxies=bool(settings.trusted_proxies))
     if not settings.listen:
         faults.append("OSTIARY_LISTEN: expected at least one address")
     if settings.workers > 1 and not (settings.redis_url and settings.database.startswith("postgres")):
