@@ -21,7 +21,7 @@ FAMILIES = frozenset(
 )
 
 # Families whose rooms are not built yet: they have no event types, and get them with their rooms.
-UNBUILT = frozenset({"risk", "policy"})
+UNBUILT = frozenset({"policy"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,10 @@ LOGIN_FAILED = _event("login.failed", MEDIUM, "A sign-in failed.", public="reaso
 LOGIN_REFUSED = _event(
     "login.refused", MEDIUM, "A sign-in was refused before any proof was looked at.",
     public="reason", personal="user_agent",
+)  # fmt: skip
+LOGIN_NEW_COUNTRY = _event(
+    "login.new_country", LOW, "A person signed in from a country that they never signed in from before.",
+    personal="user_agent",
 )  # fmt: skip
 LOGIN_CONSENTED = _event("login.consented", LOW, "A person allowed an application.", public="scopes audience")
 LOGIN_DENIED = _event("login.denied", LOW, "A person refused an application.", public="scopes audience")
@@ -113,6 +117,12 @@ SESSIONS_ENDED = _event("session.all_ended", MEDIUM, "All of a person's sessions
 DEVICE_ADDED = _event("device.added", LOW, "A person signed in with a new device.", personal="label")
 DEVICE_REMEMBERED = _event("device.remembered", LOW, "A browser was remembered after a second factor.", public="until")
 DEVICE_FORGOTTEN = _event("device.forgotten", LOW, "A browser is no longer remembered.", public="why")
+DEVICE_RENAMED = _event("device.renamed", LOW, "A person renamed a device.", personal="label")
+DEVICE_REMOVED = _event("device.removed", MEDIUM, "A device was removed.", public="why", personal="label")
+DEVICE_CLONED = _event(
+    "device.cloned", HIGH, "One device's cookie came from two places at once: it may have been copied.",
+    public="effect", personal="label user_agent",
+)  # fmt: skip
 PASSWORD_SET = _event("password.set", MEDIUM, "A password was set.", public="why")
 PASSWORD_CLEARED = _event("password.cleared", HIGH, "A password was made useless: a new one must be set.", public="why")
 PASSWORD_RENEWED = _event("password.hash_renewed", LOW, "A password's hash was renewed at sign-in.", public="scheme")
@@ -144,6 +154,27 @@ CLIENT_SECRET_ADDED = _event(
 API_CREATED = _event("client.api_created", MEDIUM, "An API was registered.", public="after")
 API_CHANGED = _event("client.api_changed", MEDIUM, "An API was changed.", public="before after")
 API_DELETED = _event("client.api_deleted", HIGH, "An API was deleted.", public="before")
+RISK_RAISED = _event(
+    "risk.raised", MEDIUM, "The risk of a session rose over a threshold.", public="from to threshold why effect"
+)
+RISK_CRITICAL = _event(
+    "risk.critical", HIGH, "A sign-in or a session looks very much like somebody else's.",
+    public="from to threshold why effect",
+)  # fmt: skip
+RISK_LOWERED = _event(
+    "risk.lowered", LOW, "The risk of a session fell under a threshold.", public="from to threshold why"
+)
+RISK_REPORTED = _event(
+    "risk.reported", MEDIUM, "A service reported something about a person, a session or an address.",
+    public="about kind weight until report", personal="note",
+)  # fmt: skip
+RISK_CALIBRATED = _event(
+    "risk.calibrated", MEDIUM, "The risk score was fitted to this deployment's own sign-ins.",
+    public="before calibration learned_from",
+)  # fmt: skip
+RISK_SIGNALS_MISSING = _event(
+    "risk.signals_missing", LOW, "Some of what the risk score asks for could not be asked.", public="signals count"
+)
 PERSON_CREATED = _event(
     "admin.person_created", MEDIUM, "An account was made.", public="is_admin via state", personal="username email name"
 )

@@ -164,7 +164,8 @@ def _about_nobody(event: Event) -> Event:
     """What may still be told of an erased person: their random id in the public part, and nothing that is hidden."""
     origin = Origin(request_id=event.origin.request_id, source=event.origin.source)
     subject = show_id(PERSON, event.person) if event.person else event.subject
-    return replace(event, subject=subject, person=None, personal={}, origin=origin)
+    risk = event.risk and replace(event.risk, reasons=())
+    return replace(event, subject=subject, person=None, personal={}, origin=origin, risk=risk, place=None)
 
 
 def _aad(subject_id: bytes) -> bytes:

@@ -13,7 +13,7 @@ from sqlalchemy import RowMapping, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.ledger.merkle import leaf_hash
-from audit.record import sealed_aad
+from audit.record import ASSESSED_VERSION, PLACE, REASONS, sealed_aad
 from audit.tables import events, subject_keys
 from base.ids import DEVICE, EVENT, SESSION, show_id
 from base.sealing import SealBroken, Sealer, unseal_under
@@ -32,6 +32,7 @@ class StoredEvent:
 
     `personal` is None where it does not open: its person was erased (or the row was changed: `audit verify` tells).
     `data` is `{"damaged": True}` where the body is not what was written.
+    `place` and `risk_reasons` are personal, and None where `personal` is; the rest of an assessment is public.
     """
 
     seq: int | None
@@ -48,6 +49,9 @@ class StoredEvent:
     device_id: bytes | None
     place: object
     risk_score: int | None
+    risk_level: str | None = None
+    risk_log_odds: float | None = None
+    risk_calibration: str | None = None
     risk_reasons: object
     policy_revision: int | None
     request_id: str | None
@@ -74,11 +78,19 @@ class EventReader:
     def _open(self, row: RowMapping) -> StoredEvent:
         columns = {name: row[name] for name in _AS_THEY_ARE}
         sealed_for = bytes(row["sealed_for"])
-        key = self._keys.get(sealed_for)
+        key, body = self._keys.get(sealed_for), _parse_body(row["body"])
+        personal = open_personal(key, bytes(row["id"]), row["body"], row["sealed"]) if key else None
+        place, reasons = take_assessed(row["version"], personal)
+        risk = _mapping(body.get("risk"))
         return StoredEvent(
             **columns,
-            data=parse_data(row["body"]),
-            personal=open_personal(key, bytes(row["id"]), row["body"], row["sealed"]) if key else None,
+            place=place,
+            risk_level=_text(risk.get("level")),
+            risk_log_odds=odds if isinstance(odds := risk.get("log_odds"), float) else None,
+            risk_calibration=_text(risk.get("calibration")),
+            risk_reasons=reasons,
+            data=_data_of(body),
+            personal=personal,
             sealed_for=sealed_for,
         )
 
@@ -100,7 +112,7 @@ class EventReader:
         return None
 
 
-_OPENED = ("data", "personal", "sealed_for")
+_OPENED = frozenset("data personal sealed_for place risk_level risk_log_odds risk_calibration risk_reasons".split())
 _AS_THEY_ARE = tuple(name for name in StoredEvent.__dataclass_fields__ if name not in _OPENED)
 
 
@@ -109,11 +121,38 @@ def parse_data(body: str | bytes) -> dict[str, object]:
 
     Whoever changes one row must not silence the exits: lists, exports, reports and collectors go on, and say so.
     """
+    return _data_of(_parse_body(body))
+
+
+def _parse_body(body: str | bytes) -> dict[str, object]:
+    """The fields of a stored body; none where it is not what was written."""
     try:
-        data = _FIELDS.decode(body).get("data")
+        return _FIELDS.decode(body)
     except _NOT_JSON:
-        data = None
+        return {}
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _data_of(body: Mapping[str, object]) -> dict[str, object]:
+    data = body.get("data")
     return data if isinstance(data, dict) else {"damaged": True}
+
+
+def take_assessed(version: object, personal: dict[str, object] | None) -> tuple[object, object]:
+    """Takes place and reasons out of the personal fields of an event; None for what it does not have.
+
+    Only version 2 has them: in version 1 a field of the same name is another service's own.
+    """
+    if version != ASSESSED_VERSION or personal is None:
+        return None, None
+    return personal.pop(PLACE, None), personal.pop(REASONS, None)
 
 
 def open_personal(key: AESGCM, event_id: bytes, body: str | bytes, sealed: bytes) -> dict[str, object] | None:
@@ -153,6 +192,9 @@ def as_json(event: StoredEvent) -> dict[str, object]:
         "device": event.device_id and show_id(DEVICE, event.device_id),
         "place": event.place,
         "risk_score": event.risk_score,
+        "risk_level": event.risk_level,
+        "risk_log_odds": event.risk_log_odds,
+        "risk_calibration": event.risk_calibration,
         "risk_reasons": event.risk_reasons,
         "policy_revision": event.policy_revision,
         "request_id": event.request_id,
@@ -160,3 +202,8 @@ def as_json(event: StoredEvent) -> dict[str, object]:
         "data": event.data,
         "personal": event.personal,
     }
+
+
+def without_personal(shown: Mapping[str, object]) -> dict[str, object]:
+    """An event of `as_json` for somebody who may not read what is personal: without it, place and reasons."""
+    return {name: value for name, value in shown.items() if name not in ("personal", PLACE, REASONS)}

@@ -3,10 +3,14 @@
 The body is what a ledger's leaf commits to. It holds the public fields in the clear, and for each personal field and
 each index value only a salted digest; salt and personal values are sealed under the key of the person they are about.
 Destroying that key and the index values erases the person and leaves every body as it was.
+
+An event that was assessed, or whose place is known, has a body of version 2: its score is public, its place and its
+reasons are personal. Every other event is written as version 1, which has no word for them.
 """
 
 import hashlib
 import hmac
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,7 +27,10 @@ from base.ids import EVENT, PERSON, show_id
 from base.sealing import seal_under
 from base.statements import Row, insert_into
 
-VERSION = 1
+VERSION, ASSESSED_VERSION = 1, 2
+MOST_RISK = 100
+# Where place and reasons lie among the personal fields of version 2; no event type declares a field of these names.
+PLACE, REASONS = "place", "risk_reasons"
 NOBODY = bytes(16)
 # The source of the server's own events: no other service's can have it.
 OWN_SOURCE = "auth-service"
@@ -43,11 +50,27 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RiskNote:
+    """What the risk room says of a sign-in or a session: `score` from 0 to 100, its `level` in a word, the `log_odds`
+    behind it, and the id of the `calibration` that made points of them. All of these are public.
+
+    `reasons` are personal: each {"signal", "log_odds", "points", "detail"}, the heaviest first, plain JSON values.
+    """
+
+    score: int
+    level: str
+    calibration: str
+    log_odds: float
+    reasons: tuple[Mapping[str, object], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """What happened, before it becomes a row.
 
     `actor` and `subject` are public ids (`usr_…`, `cli_…`, a kid), or `system`, `anonymous`, `cli`. `person` is the
     person the event is about, under whose key the personal fields are sealed; they are its `subject`, said or not.
+    `place` is where the address is, as plain values; nothing in it is nothing known.
     """
 
     type: EventType
@@ -61,6 +84,8 @@ class Event:
     origin: Origin = Origin()
     data: Mapping[str, object] = field(default_factory=dict)
     personal: Mapping[str, object] = field(default_factory=dict)
+    risk: RiskNote | None = None
+    place: Mapping[str, str | int | float] | None = None
 
 
 def check_event(event: Event) -> None:
@@ -71,6 +96,9 @@ def check_event(event: Event) -> None:
     if event.person is not None and event.subject not in (None, show_id(PERSON, event.person)):
         # The body commits to the subject. It could be given out as anybody's otherwise, once the salt is destroyed.
         raise ValueError(f"{event.type.name} is about a person and has another subject")
+    risk = event.risk
+    if risk is not None and not (0 <= risk.score <= MOST_RISK and math.isfinite(risk.log_odds)):
+        raise ValueError(f"{event.type.name} has a risk that is none: expected a score of 0 to {MOST_RISK}")
 
 
 def network_of(address: str) -> str | None:
@@ -114,37 +142,50 @@ class Indexes:
 def make_row(event: Event, *, event_id: bytes, at: datetime, salt: bytes, subject_key: AESGCM, indexes: Indexes) -> Row:
     """The row of `audit.tables.events`, as raw values in the order of `INSERT_EVENT`."""
     check_event(event)
-    micros, origin, personal = to_micros(at), event.origin, _personal_fields(event)
+    micros, origin, version = to_micros(at), event.origin, _version_of(event)
     subject = show_id(PERSON, event.person) if event.person else event.subject
-    body = _canonical.encode(
-        {
-            "v": VERSION,
-            "id": show_id(EVENT, event_id),
-            "at": micros,
-            "name": event.type.name,
-            "severity": event.type.severity,
-            "outcome": event.outcome,
-            "actor": event.actor,
-            "subject": subject,
-            "client": event.client_id,
-            "session": event.session_id and event.session_id.hex(),
-            "device": event.device_id and event.device_id.hex(),
-            "request": origin.request_id,
-            "source": origin.source,
-            "data": event.data,
-            "hidden": _hidden_digests(salt, personal, indexes),
-        }
-    )
+    personal = _personal_fields(event)
+    public = _public_fields(event, version)
+    public["id"], public["at"], public["subject"] = show_id(EVENT, event_id), micros, subject
+    public["hidden"] = _hidden_digests(salt, personal, indexes)
+    body = _canonical.encode(public)
     aad = sealed_aad(event_id, leaf_hash(body))
-    sealed_for = event.person or NOBODY
     sealed = seal_under(subject_key, _canonical.encode({"salt": salt.hex(), **personal}), aad)
     return (
         event_id, micros, event.type.name, event.type.family, event.type.severity.value, event.outcome,
         event.actor, subject, event.client_id, event.session_id, event.device_id,
         origin.request_id, origin.source,
-        None, None, None, None, VERSION, body.decode(), sealed_for, sealed,
+        None, event.risk.score if event.risk else None, None, None, version, body.decode(),
+        event.person or NOBODY, sealed,
         indexes.person, indexes.address, indexes.network,
     )  # fmt: skip
+
+
+def _version_of(event: Event) -> int:
+    return ASSESSED_VERSION if event.risk is not None or event.place else VERSION
+
+
+def _public_fields(event: Event, version: int) -> dict[str, object]:
+    """What the body says in the clear of the event itself."""
+    origin, risk = event.origin, event.risk
+    public: dict[str, object] = {
+        "v": version,
+        "name": event.type.name,
+        "severity": event.type.severity,
+        "outcome": event.outcome,
+        "actor": event.actor,
+        "client": event.client_id,
+        "session": event.session_id and event.session_id.hex(),
+        "device": event.device_id and event.device_id.hex(),
+        "request": origin.request_id,
+        "source": origin.source,
+        "data": event.data,
+    }
+    if version == ASSESSED_VERSION:
+        public["risk"] = risk and {
+            "score": risk.score, "level": risk.level, "calibration": risk.calibration, "log_odds": risk.log_odds,
+        }  # fmt: skip
+    return public
 
 
 def _personal_fields(event: Event) -> dict[str, object]:
@@ -153,6 +194,10 @@ def _personal_fields(event: Event) -> dict[str, object]:
         personal["address"] = origin.address
     if origin.user_agent is not None and "user_agent" in event.type.personal:
         personal["user_agent"] = origin.user_agent
+    if event.place:
+        personal[PLACE] = event.place
+    if event.risk is not None and event.risk.reasons:
+        personal[REASONS] = event.risk.reasons
     return personal
 
 

@@ -20,7 +20,7 @@ _UNNUMBERED = text("seq IS NULL")
 # Searches name these in the very words of their indexes.
 RAISED = text("severity <> 'LOW'")
 NOT_A_SUCCESS = text("outcome <> 'success'")
-AT_RISK_FROM = 50
+AT_RISK_FROM = 30
 AT_RISK = text(f"risk_score >= {AT_RISK_FROM}")
 _DESTROYED = text("destroyed_at IS NOT NULL")
 
@@ -49,9 +49,11 @@ events = Table(
     Column("device_id", Id),
     Column("request_id", String(64)),
     Column("source", String(64), nullable=False),
-    Column("place", JsonText),
+    # The score of the body, for searches. Place and reasons are personal: they lie in `sealed`, their columns stay
+    # empty, and are no JSON here, so that nothing that somebody puts there can break a fetch.
+    Column("place", Text),
     Column("risk_score", SmallInteger),
-    Column("risk_reasons", JsonText),
+    Column("risk_reasons", Text),
     Column("policy_revision", BigInteger),
     # What the ledger's leaf commits to: canonical bytes fixed at birth, under a schema version.
     Column("version", Integer, nullable=False),

@@ -18,6 +18,7 @@ from audit.word_lists import (
     FIELD_LABELS,
     OUTCOME_WORDS,
     REASON_WORDS,
+    RISK_LEVEL_WORDS,
     SEVERITY_WORDS,
     TRUTH_WORDS,
 )
@@ -29,6 +30,8 @@ _MAX_VALUE = 200
 _OURS = Origin().source
 # What the intake itself puts among the fields of an event that another service sent.
 _OF_THE_INTAKE = frozenset({"address", "message", "sender_id"})
+# Where codes of ours stand.
+_CODED = frozenset({"reason", "why", "effect"})
 # Ciphers to a reader; they stay in the log and its exports.
 _LEFT_OUT = frozenset({"typed_digest", "jti", "grant", "kid", "credential", "hint"})
 
@@ -64,6 +67,8 @@ def facts_of(
         "subject": event.subject and known.get(event.subject, event.subject),
         "client": event.client_id and known.get(event.client_id, event.client_id),
         **{_named(event, "personal", name): personal[name] for name in sorted(personal)},
+        "place": place_word(event.place),
+        "risk_score": risk_word(event, language),
         **{_named(event, "data", name): event.data[name] for name in sorted(event.data)},
     }
     if event.subject == event.actor:
@@ -89,6 +94,24 @@ def severity_word(severity: str, language: str = DEFAULT) -> str:
 def outcome_word(outcome: str, language: str = DEFAULT) -> str:
     """An outcome in words."""
     return translate(OUTCOME_WORDS.get(outcome, outcome), language)
+
+
+def risk_word(event: StoredEvent, language: str = DEFAULT) -> str:
+    """An event's score with its level, such as `72 (high)`; empty where it has none."""
+    if event.risk_score is None:
+        return ""
+    level = translate(RISK_LEVEL_WORDS.get(event.risk_level or "", event.risk_level or ""), language)
+    return f"{event.risk_score} ({level})" if level else str(event.risk_score)
+
+
+def place_word(place: object) -> str:
+    """An event's place, such as `Ankara, TR (AS64500 Example Net)`, as far as it is known; empty where nothing is."""
+    if not isinstance(place, Mapping):
+        return ""
+    where = ", ".join(each for name in ("city", "country") if isinstance(each := place.get(name), str))
+    number, name = place.get("asn"), place.get("network_name")
+    network = " ".join(str(each) for each in (f"AS{number}" if isinstance(number, int) else None, name) if each)
+    return " ".join(filter(None, (where, f"({network})" if network else "")))
 
 
 def field_label(name: str, language: str = DEFAULT) -> str:
@@ -119,7 +142,7 @@ def _shown(name: str, value: object, language: str) -> str:
             return _short(", ".join(f"{inner} {_shown(inner, each, language)}" for inner, each in value.items()))
         case _:
             # Only these hold codes of ours; elsewhere the same letters may be what somebody typed.
-            return _short(reason_word(str(value), language) if name in ("reason", "why") else str(value))
+            return _short(reason_word(str(value), language) if name in _CODED else str(value))
 
 
 def _short(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import cast
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from audit.catalogue import EventType, Severity, all_types
-from audit.record import INSERT_EVENT, Event, Indexes, Origin, index_value, make_row, network_of
+from audit.record import Event, Indexes, Origin, RiskNote, index_value, make_row, network_of
 from base.ids import PERSON, new_id, show_id
 from base.statements import Row
 
@@ -17,7 +17,6 @@ NEWEST = datetime(2026, 11, 1, 12, tzinfo=UTC)
 DAYS = 90
 PEOPLE, NETWORKS, CLIENTS = 20_000, 3_000, 40
 _AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
-_RISK_AT = INSERT_EVENT.columns.index("risk_score")
 
 # Name, share in a thousand, outcome, whether a person and whether an application is in it, whether it has a score.
 KINDS = (
@@ -105,6 +104,7 @@ def make_rows(company: Company, count: int) -> Iterator[Row]:
             session_id=some.randbytes(16) if has_person else None,
             origin=Origin(address, _AGENT, f"{some.getrandbits(64):016x}"),
             data=_DATA[name](some) if name in _DATA else {},
+            risk=_risk(some) if has_score else None,
         )  # fmt: skip
         network = network_of(address)
         indexes = Indexes(
@@ -112,6 +112,11 @@ def make_rows(company: Company, count: int) -> Iterator[Row]:
             company.index("address", address),
             company.index("network", network or ""),
         )
-        row = make_row(event, event_id=new_id(at), at=at, salt=some.randbytes(16), subject_key=key, indexes=indexes)
-        score = min(99, int(some.expovariate(1 / 18))) if has_score else None
-        yield (number, *row[:_RISK_AT], score, *row[_RISK_AT + 1 :])
+        salt = some.randbytes(16)
+        yield number, *make_row(event, event_id=new_id(at), at=at, salt=salt, subject_key=key, indexes=indexes)
+
+
+def _risk(some: random.Random) -> RiskNote:
+    score = min(99, int(some.expovariate(1 / 18)))
+    reason = {"signal": "network.new", "log_odds": 0.75, "points": score, "detail": {}}
+    return RiskNote(score=score, level="low", calibration="shipped", log_odds=score / 20, reasons=(reason,))

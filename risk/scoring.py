@@ -6,8 +6,12 @@ from sqlalchemy import select
 
 from base.database import Database
 from risk.calibration import Calibration, CalibrationRefused
+from risk.population import Population
+from risk.profile import Profile
 from risk.scorer import Scorer
+from risk.sighting import Sighting, Surroundings
 from risk.tables import risk_calibrations
+from risk.values import Assessment
 
 log = logging.getLogger("ostiary.risk")
 
@@ -18,6 +22,14 @@ class Scoring:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.scorer = Scorer(Calibration.shipped())
+        self.assessed = 0
+
+    def assess(
+        self, sighting: Sighting, profile: Profile | None, population: Population, surroundings: Surroundings
+    ) -> Assessment:
+        """What the scorer of now says; `assessed` counts how often it was asked."""
+        self.assessed += 1
+        return self.scorer.assess(sighting, profile, population, surroundings)
 
     async def refresh(self) -> None:
         """Takes another calibration into use where one was activated."""

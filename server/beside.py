@@ -5,7 +5,6 @@ Every process of a deployment runs all of it; where only one may, a lease says w
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
 
 from audit.removal.erasure import Erasures
 from audit.removal.retention import Retention
@@ -14,7 +13,7 @@ from server.alerting import ALERT_S, EMERGENCY_S, make_alerting, make_emergency
 from server.mail_sending import SEND_EVERY_S, make_sending
 from server.metrics import Metrics
 from server.reporting import make_daily_report
-from server.risk import ROUND_S, risk_round
+from server.risk import ROUND_S, RiskRounds
 from server.settings import Settings
 from server.siem_exports import make_exports, tell_lags
 
@@ -45,7 +44,7 @@ def make_work(settings: Settings, services: Services, metrics: Metrics) -> list[
         Work("erasures", UPKEEP_S, erasures.round),
         Work("retention", UPKEEP_S, retention.round, retention.stop),
         Work("the daily report", UPKEEP_S, daily.round, daily.stop),
-        Work("what is usual among everyone", ROUND_S, partial(risk_round, services)),
+        Work("what is usual among everyone", ROUND_S, RiskRounds(services).round),
         *(Work(f"the {name} export", EXPORT_S, each.round, each.stop) for name, each in exports.items()),
     ]
     mail = make_sending(settings, services)

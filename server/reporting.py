@@ -10,11 +10,12 @@ from audit.reports.daily import DailyReport, DailySettings
 from audit.reports.display import change_of
 from audit.reports.model import Report
 from audit.reports.scope import Sections
-from audit.reports.sections.own import FOLDERS, LAST, OWN
+from audit.reports.sections.own import FOLDERS, LAST, own_sections
 from audit.reports.words import load_words
 from identity.mail.report_letter import promise_report
 from identity.report_sections import SECTIONS, name_ids
 from identity.services import Services
+from risk.sentences import sentence
 from server.setting_groups import Report as ReportSettings
 from server.setting_values import split_list
 
@@ -22,10 +23,14 @@ from server.setting_values import split_list
 def report_sections() -> Sections:
     """The sections of every room, in the order in which a report tells them."""
     return Sections(
-        makers=(*OWN, *SECTIONS, *LAST),
+        makers=(*own_sections(_signal_words), *SECTIONS, *LAST),
         folders=(*FOLDERS, Path(identity.__file__).parent),
         name_ids=name_ids,
     )
+
+
+def _signal_words(signal: str, language: str) -> str:
+    return sentence(signal, {}, language)
 
 
 def make_daily_report(services: Services, told: ReportSettings) -> DailyReport:

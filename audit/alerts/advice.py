@@ -32,5 +32,9 @@ ADVICE: Mapping[str, str] = {
     events.LINK_MADE.name: _ASK_THE_ADMINISTRATOR,
     events.LINK_USED.name: "There is a new administrator now. If none of you did this, disable the account at once.",
     events.KEY_REVOKED.name: _ASK_THE_ADMINISTRATOR,
+    events.DEVICE_CLONED.name: "Somebody may have copied the browser's cookies, by malware for instance. Ask the"
+    " person, end their sessions, and let them look after the computer.",
+    events.RISK_CRITICAL.name: "One good sign-in in a thousand looks like this, and most stolen ones do. Look at the"
+    " reasons, and ask the person by another way than mail whether it was them.",
     events.EVERYTHING_REVOKED.name: _ASK_THE_ADMINISTRATOR,
 }

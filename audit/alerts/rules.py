@@ -105,6 +105,13 @@ def _administrators_device(event: StoredEvent, administrators: frozenset[str]) -
     return Seen(f"{event.subject} {event.device_id.hex() if event.device_id else ''}", event.id.hex())
 
 
+def _administrators_country(event: StoredEvent, administrators: frozenset[str]) -> Seen | None:
+    if event.subject not in administrators:
+        return None
+    country = event.place.get("country") if isinstance(event.place, Mapping) else None
+    return Seen(f"{event.subject} {country or ''}", event.id.hex())
+
+
 def _high(event: StoredEvent, _: frozenset[str]) -> Seen | None:
     topic = f"{event.name} {event.subject or event.client_id or event.actor}"
     sender = sender_of(event)
@@ -112,6 +119,9 @@ def _high(event: StoredEvent, _: frozenset[str]) -> Seen | None:
     return Seen(topic if sender is None else f"{SENT_BY}{sender}: {topic}", event.id.hex())
 
 
+_ASK_THE_ADMINISTRATOR = (
+    "Ask the administrator, by telephone, whether it was them. If not: `ostiary user disable` ends everything at once."
+)
 TOKEN_REUSED = Rule(
     name="token_reused",
     severity=Severity.HIGH,
@@ -158,10 +168,18 @@ ADMINISTRATOR_DEVICE = Rule(
     name="administrator_device",
     severity=Severity.HIGH,
     title="An administrator signed in with a new device",
-    advice="Ask the administrator, by telephone, whether it was them. If not: `ostiary user disable` ends everything at"
-    " once.",
+    advice=_ASK_THE_ADMINISTRATOR,
     names=frozenset({events.DEVICE_ADDED.name}),
     look=_administrators_device,
+)
+ADMINISTRATOR_COUNTRY = Rule(
+    name="administrator_country",
+    severity=Severity.HIGH,
+    title="An administrator signed in from a new country",
+    advice=_ASK_THE_ADMINISTRATOR,
+    names=frozenset({events.LOGIN_NEW_COUNTRY.name}),
+    look=_administrators_country,
+    hides_topic=True,
 )
 HIGH_EVENT = Rule(
     name="high_event",
@@ -176,6 +194,7 @@ RULES: tuple[Rule, ...] = (
     ADDRESS_ACCOUNTS,
     LOCKOUTS,
     ADMINISTRATOR_DEVICE,
+    ADMINISTRATOR_COUNTRY,
     HIGH_EVENT,
 )
 # These come from no event: the first from the memory of a server that cannot write any, the second from a command.
@@ -198,6 +217,8 @@ BY_NAME: Mapping[str, Rule] = {rule.name: rule for rule in (*RULES, AUDIT_WRITIN
 WATCHED = frozenset().union(*(rule.names for rule in RULES))
 # They have words of their own and need not be told twice.
 _CLAIMED = TOKEN_REUSED.names
+# Whoever these are about may be an administrator, which the rules about those must know.
+OF_ADMINISTRATORS = ADMINISTRATOR_DEVICE.names | ADMINISTRATOR_COUNTRY.names
 
 
 def sender_of(event: StoredEvent) -> str | None:

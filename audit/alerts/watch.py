@@ -13,11 +13,11 @@ from hashlib import sha256
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit.alerts.rules import OURS, WATCHED, WINDOW
+from audit.alerts.rules import OF_ADMINISTRATORS, OURS, WATCHED, WINDOW
 from audit.alerts.store import IS_UNANSWERED, escalate, raise_alert, unanswered_between
 from audit.alerts.values import AlertSettings
 from audit.alerts.windows import Burst, Windows, gather
-from audit.catalogue import DEVICE_ADDED, Severity
+from audit.catalogue import Severity
 from audit.ledger.numbering import LEDGER
 from audit.reading import EventReader, StoredEvent
 from audit.services import AuditServices
@@ -214,7 +214,7 @@ class AlertWatch:
         return await EventReader(self._audit.sealer).open_all(db, rows)
 
     async def _administrators(self, db: AsyncConnection, found: list[StoredEvent]) -> frozenset[str]:
-        people = {event.subject for event in found if event.name == DEVICE_ADDED.name and event.subject}
+        people = {event.subject for event in found if event.name in OF_ADMINISTRATORS and event.subject}
         return await self._find_administrators(db, people) if people else frozenset()
 
 

@@ -66,6 +66,15 @@ def data_field(db: AsyncConnection, name: str) -> ColumnElement[str]:
     return func.substring(body, f'"{name}":"([^"\\\\]*)"')
 
 
+def risk_level_field(db: AsyncConnection) -> ColumnElement[str]:
+    """The level of risk of the server's own events, as SQL; NULL where they were not assessed, or are damaged."""
+    body = events.c.body
+    if db.dialect.name == "sqlite":
+        return case((func.json_valid(body), func.json_extract(body, "$.risk.level")))
+    # Keys are sorted in a body, and only `hidden` digests and what follows "request" lie between.
+    return func.substring(body, '"risk":\\{"calibration":"[^"]*","level":"([^"\\\\]*)"')
+
+
 def iso(at: datetime | None) -> str | None:
     """A moment as a cell holds it."""
     return None if at is None else at.isoformat()

@@ -19,7 +19,7 @@ MOST_ROWS = 2000
 
 # `moment`: RFC 3339 in UTC. `duration`: seconds. `share`: 0 to 1. `id` and `code` are shown as they are, to be copied.
 # Two are opened before a report is shown: `person` is a public id (`usr_…`, `cli_…`, or who else acted), `personal` the
-# id of an event of which the column's `field` is shown (`network`: the one around its address).
+# id of an event of which the column's `field` is shown (`network`: the one around its address; `place`: where that is).
 Kind = Literal["text", "number", "share", "duration", "moment", "id", "code", "person", "personal"]
 Cell = str | int | float | None
 Tone = Literal["good", "bad", "warn", "calm"]

@@ -17,10 +17,10 @@ from audit.reports.words import Words, load_words
 from audit.services import AuditServices
 from audit.tables import events
 from audit.word_lists import ACTOR_WORDS
-from audit.words import translate
+from audit.words import place_word, translate
 from base.ids import EVENT, parse_id
 
-_NETWORK = "network"
+_NETWORK, _PLACE = "network", "place"
 
 
 async def open_report(audit: AuditServices, sections: Sections, report: Report) -> Report:
@@ -134,5 +134,7 @@ class _Opener:
         if field == _NETWORK:
             address = known.get("address")
             return network_of(address) if isinstance(address, str) else None
+        if field == _PLACE:
+            return place_word(event.place) or None if event else None
         value = known.get(field)
         return value if isinstance(value, str) else None

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Row, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.emit import Emitter
-from audit.reading import open_personal, parse_data
+from audit.reading import open_personal, parse_data, take_assessed
 from audit.tables import events, subject_keys
 from base.clock import from_micros, to_micros
 from base.database import Database
@@ -24,7 +24,8 @@ _PLACE = struct.Struct(">q16s")
 
 @dataclass(frozen=True, slots=True)
 class FoundEvent:
-    """An event about the person. `personal` is empty where the key that opens it is gone."""
+    """An event about the person. `personal` is empty where the key that opens it is gone; `place` and `risk_reasons`
+    are None then, too."""
 
     id: bytes
     at: datetime
@@ -39,6 +40,8 @@ class FoundEvent:
     source: str
     data: Mapping[str, object]
     personal: Mapping[str, object]
+    risk_score: int | None = None
+    risk_reasons: object = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,29 +112,30 @@ async def walk_person_events(
 
 
 def _opened(rows: Sequence[Row[tuple[object, ...]]], person_id: bytes, key: AESGCM | None) -> list[FoundEvent]:
-    return [
-        FoundEvent(
-            bytes(row.id),
-            row.at,
-            row.name,
-            row.severity,
-            row.outcome,
-            row.actor,
-            row.client_id,
-            row.session_id,
-            row.device_id,
-            row.place,
-            row.source,
-            parse_data(row.body),
-            # Sealed for somebody else it would not open anyway.
-            _open(key, row) if key is not None and bytes(row.sealed_for) == person_id else {},
-        )
-        for row in rows
-    ]
+    # Sealed for somebody else it would not open anyway.
+    return [_found(row, key if bytes(row.sealed_for) == person_id else None) for row in rows]
 
 
-def _open(key: AESGCM, row: Row[tuple[object, ...]]) -> dict[str, object]:
-    return open_personal(key, bytes(row.id), row.body, row.sealed) or {}
+def _found(row: Row[tuple[object, ...]], key: AESGCM | None) -> FoundEvent:
+    personal = (open_personal(key, bytes(row.id), row.body, row.sealed) if key else None) or {}
+    place, reasons = take_assessed(row.version, personal)
+    return FoundEvent(
+        id=bytes(row.id),
+        at=row.at,
+        name=row.name,
+        severity=row.severity,
+        outcome=row.outcome,
+        actor=row.actor,
+        client_id=row.client_id,
+        session_id=row.session_id,
+        device_id=row.device_id,
+        place=place,
+        source=row.source,
+        data=parse_data(row.body),
+        personal=personal,
+        risk_score=row.risk_score,
+        risk_reasons=reasons,
+    )
 
 
 async def _find_key(db: AsyncConnection, sealer: Sealer, person_id: bytes) -> AESGCM | None:

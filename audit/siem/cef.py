@@ -71,7 +71,7 @@ def _extension(event: StoredEvent, facts: EventFacts, *, truncated: bool) -> dic
         "cs2": ("Session", facts.session),
         "cs3": ("Device", facts.device),
         "cs4": ("Data", _as_json(event.data)),
-        "cs5": ("Personal", "erased" if facts.is_erased else _as_json(facts.rest)),
+        "cs5": ("Personal", "erased" if facts.is_erased else _as_json(_personal(event, facts))),
         "cs6": ("Request", event.request_id),
         "cn1": ("Sequence", None if event.seq is None else str(event.seq)),
         "cn2": ("Risk", None if event.risk_score is None else str(event.risk_score)),
@@ -83,6 +83,11 @@ def _extension(event: StoredEvent, facts: EventFacts, *, truncated: bool) -> dic
             told |= {f"{name}Label": label, name: value[:_MAX_CUSTOM]}
     is_cut = truncated or any(value and len(value) > _MAX_CUSTOM for _, value in custom.values())
     return told | ({"flexString2Label": "Truncated", "flexString2": "true"} if is_cut else {})
+
+
+def _personal(event: StoredEvent, facts: EventFacts) -> dict[str, object]:
+    """The personal fields that have no field of their own, with the reasons of a score."""
+    return {**facts.rest} if event.risk_reasons is None else {**facts.rest, "risk_reasons": event.risk_reasons}
 
 
 def _address(ip: str | None) -> dict[str, str]:

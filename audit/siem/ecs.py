@@ -38,7 +38,7 @@ def to_ecs(event: StoredEvent, *, truncated: bool = False) -> dict[str, object]:
             "event": _event(event, facts),
             "service": {"name": event.source, "type": "ostiary"},
             "user": _user(event, facts),
-            "source": {"ip": facts.ip, "address": facts.ip} if facts.ip else None,
+            "source": _source(facts),
             "user_agent": {"original": facts.user_agent} if facts.user_agent else None,
             "http": {"request": {"id": event.request_id}} if event.request_id else None,
             "related": _related(event, facts),
@@ -82,6 +82,8 @@ def _event(event: StoredEvent, facts: EventFacts) -> dict[str, object]:
             "outcome": "success" if event.outcome == "success" else "failure",
             "reason": facts.reason,
             "severity": _SEVERITIES.get(event.severity, 0),
+            "risk_score": event.risk_score,
+            "risk_score_norm": event.risk_score,
             "module": "ostiary",
             "dataset": "ostiary.audit",
             "provider": event.source,
@@ -98,6 +100,26 @@ def _user(event: StoredEvent, facts: EventFacts) -> dict[str, object]:
     if event.subject is None or event.actor in (event.subject, "anonymous"):
         return _known({"id": event.subject or event.actor, **named})
     return {"id": event.actor, "target": _known({"id": event.subject, **named})}
+
+
+def _source(facts: EventFacts) -> dict[str, object] | None:
+    """Where it came from."""
+    if facts.ip is None:
+        return None
+    place = facts.place
+    names = {"city_name": place.city, "region_name": place.region, "country_iso_code": place.country}
+    degrees = None if place.latitude is None else {"lat": place.latitude, "lon": place.longitude}
+    network = _known(
+        {"number": place.asn, "organization": {"name": place.network_name} if place.network_name else None}
+    )
+    return _known(
+        {
+            "ip": facts.ip,
+            "address": facts.ip,
+            "geo": _known({**names, "location": degrees}) or None,
+            "as": network or None,
+        }
+    )
 
 
 def _related(event: StoredEvent, facts: EventFacts) -> dict[str, object]:
@@ -117,6 +139,9 @@ def _own(event: StoredEvent, facts: EventFacts, *, truncated: bool) -> dict[str,
             "device": facts.device,
             "place": None if event.place is None else as_text(event.place),
             "risk_score": event.risk_score,
+            "risk_level": event.risk_level,
+            "risk_log_odds": event.risk_log_odds,
+            "risk_calibration": event.risk_calibration,
             "risk_reasons": None if event.risk_reasons is None else as_text(event.risk_reasons),
             "policy_revision": event.policy_revision,
             "data": {name: as_text(value) for name, value in sorted(event.data.items())} or None,

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 import msgspec
 
 from audit.reading import StoredEvent
+from audit.siem.whereabouts import Whereabouts, parse_place
 from base.ids import DEVICE, EVENT, SESSION, show_id
 
 # What OCSF takes for one; an address in other letters stays among the rest.
@@ -30,6 +31,7 @@ class EventFacts:
     reason: str | None
     methods: tuple[str, ...]
     rest: Mapping[str, object]
+    place: Whereabouts
     is_erased: bool
 
     @property
@@ -58,6 +60,7 @@ def facts_of(event: StoredEvent) -> EventFacts:
         reason=next((text for name in ("reason", "why", "error") if (text := _text(data.get(name)))), None),
         methods=texts_of(data.get("methods")) or texts_of(data.get("method")),
         rest={name: value for name, value in personal.items() if placed.get(name) is None},
+        place=parse_place(event.place),
         is_erased=event.personal is None,
     )
 

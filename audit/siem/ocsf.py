@@ -22,11 +22,13 @@ from audit.siem.ocsf_classes import (
     class_of,
 )
 from audit.siem.product import PRODUCT, VENDOR, product_version
+from audit.siem.whereabouts import Whereabouts
 from audit.words import sentence
 from base.clock import to_micros
 from base.lines import to_line
 
 SEVERITIES: Mapping[str, tuple[int, str]] = {"LOW": (2, "Low"), "MEDIUM": (3, "Medium"), "HIGH": (4, "High")}
+_RISK_LEVELS = {"low": (1, "Low"), "medium": (2, "Medium"), "high": (3, "High"), "critical": (4, "Critical")}
 _STATE_ACTIVITIES = {"active": 2, "suspended": 5, "disabled": 5, "deleted": 6}
 _FACTORS = {
     "pwd": (11, "Password"),
@@ -138,7 +140,7 @@ def _of_class(event: StoredEvent, facts: EventFacts, kind: OcsfClass) -> dict[st
     if kind == FINDING:
         named = event.data.get("alert")
         found = {"uid": named if isinstance(named, str) else facts.event_id, "title": sentence(event.name)}
-        return {"finding_info": {**found, "types": [event.name]}, "is_alert": event.severity == "HIGH"}
+        return {"finding_info": {**found, "types": [event.name]}, "is_alert": event.severity == "HIGH", **_risk(event)}
     if kind == FAULT:
         return {}
     raise AssertionError(kind)
@@ -158,7 +160,15 @@ def _actor(event: StoredEvent, facts: EventFacts) -> dict[str, object]:
 def _user(event: StoredEvent, facts: EventFacts) -> dict[str, object]:
     user = _account(event.subject or event.client_id)
     named = facts.username or user.get("name")
-    return _known({**user, "name": named, "email_addr": facts.email})
+    return _known({**user, "name": named, "email_addr": facts.email, **_risk(event)})
+
+
+def _risk(event: StoredEvent) -> dict[str, object]:
+    """The score of a sign-in or a session; nothing where there is none, which is no score of 0."""
+    if event.risk_score is None:
+        return {}
+    number, word = _RISK_LEVELS.get(event.risk_level or "", (99, event.risk_level))
+    return _known({"risk_score": event.risk_score, "risk_level_id": number, "risk_level": word})
 
 
 def _account(public_id: str | None) -> dict[str, object]:
@@ -172,7 +182,20 @@ def _account(public_id: str | None) -> dict[str, object]:
 
 def _endpoint(event: StoredEvent, facts: EventFacts) -> dict[str, object]:
     # Without an address, which part of the company it came from: OCSF demands one of the two.
-    return {"ip": facts.ip} if facts.ip else {"svc_name": event.source}
+    if facts.ip is None:
+        return {"svc_name": event.source}
+    return _known({"ip": facts.ip, "location": _location(facts.place), "autonomous_system": _network(facts.place)})
+
+
+def _location(place: Whereabouts) -> dict[str, object] | None:
+    if not place.is_named:
+        return None
+    names = {"city": place.city, "region": place.region, "country": place.country}
+    return _known({**names, "lat": place.latitude, "long": place.longitude})
+
+
+def _network(place: Whereabouts) -> dict[str, object] | None:
+    return _known({"number": place.asn, "name": place.network_name}) or None
 
 
 def _request(facts: EventFacts) -> dict[str, object] | None:
@@ -200,6 +223,9 @@ def _unmapped(event: StoredEvent, facts: EventFacts) -> dict[str, object]:
             "device": facts.device,
             "place": event.place,
             "risk_score": event.risk_score,
+            "risk_level": event.risk_level,
+            "risk_log_odds": event.risk_log_odds,
+            "risk_calibration": event.risk_calibration,
             "risk_reasons": event.risk_reasons,
             "policy_revision": event.policy_revision,
             "data": dict(event.data) or None,

@@ -61,7 +61,7 @@ _TOLD_AS: Mapping[tuple[OcsfClass, int], str] = {
     (AUTHENTICATION, 1): "login.succeeded login.failed login.refused client.authentication_failed",
     (AUTHENTICATION, 2): "logout.succeeded logout.refused session.ended session.all_ended",
     (AUTHENTICATION, 6): "login.begun mfa.succeeded mfa.failed mfa.refused backup_code.used backup_code.failed",
-    (AUTHENTICATION, OTHER): "session.started mfa.code_mailed",
+    (AUTHENTICATION, OTHER): "session.started login.new_country mfa.code_mailed",
     (ACCOUNT, 1): "admin.person_created",
     (ACCOUNT, 3): "password.set",
     (ACCOUNT, 4): "password.cleared recovery.asked recovery.refused recovery.completed recovery.reset_started",
@@ -76,19 +76,20 @@ _TOLD_AS: Mapping[tuple[OcsfClass, int], str] = {
     (ACCESS, 1): "login.consented login.denied",
     (ENTITY, 1): "client.created client.api_created admin.key_added admin.invited admin.link_made"
     " admin.registration_asked",
-    (ENTITY, 3): "client.changed client.secret_added client.api_changed admin.key_changed",
+    (ENTITY, 3): "client.changed client.secret_added client.api_changed device.renamed admin.key_changed",
     (ENTITY, 4): "client.deleted client.api_deleted token.revoked token.revocation_in_force token.grant_ended"
-    " login.consent_withdrawn",
+    " login.consent_withdrawn device.removed",
     (ENTITY, 6): "device.added",
     (ENTITY, 10): "device.remembered admin.link_used admin.link_refused",
     (ENTITY, 11): "device.forgotten admin.key_revoked admin.everything_revoked",
-    (FINDING, 1): "mfa.counter_regressed recovery.not_me token.reused token.revocation_not_in_force",
-    (FINDING, 2): "admin.alert_acknowledged admin.alert_sent_again",
+    (FINDING, 1): "mfa.counter_regressed recovery.not_me token.reused token.revocation_not_in_force"
+    " device.cloned risk.critical risk.raised risk.reported",
+    (FINDING, 2): "risk.lowered admin.alert_acknowledged admin.alert_sent_again",
     (API, 1): "admin.people_imported admin.intake_refused admin.report_made admin.alert_tested",
     (API, 2): "admin.audit_exported admin.audit_searched admin.evidence_made admin.data_taken admin.report_read",
-    (API, 3): "admin.form_refused",
+    (API, 3): "admin.form_refused risk.calibrated",
     (API, 4): "admin.audit_pruned admin.person_erased",
-    (FAULT, 1): "admin.mail_failed admin.alert_undelivered",
+    (FAULT, 1): "risk.signals_missing admin.mail_failed admin.alert_undelivered",
 }
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-VERSION = 1
+VERSION, ASSESSED_VERSION = 1, 2
 PERSON_INDEX = "person_index"
 _INDEXES = (PERSON_INDEX, "address_index", "network_index")
 # Nested too deep to be read counts as not readable.
@@ -51,8 +51,18 @@ def is_blob(value: object) -> bool:
     return isinstance(value, bytes)
 
 
+class Risk(msgspec.Struct, forbid_unknown_fields=True):
+    """What a body says of an assessment."""
+
+    score: int
+    level: str
+    calibration: str
+    log_odds: float
+
+
 class Body(msgspec.Struct, forbid_unknown_fields=True):
-    """The canonical bytes of a version 1 event, read. `data` stays as it is written."""
+    """The canonical bytes of an event, read. `data` stays as it is written; version 1 has no `risk`, version 2 has
+    one, or null."""
 
     v: int
     id: str
@@ -69,6 +79,12 @@ class Body(msgspec.Struct, forbid_unknown_fields=True):
     source: str
     data: msgspec.Raw
     hidden: dict[str, str]
+    risk: Risk | None | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def score(self) -> int | None:
+        """The score of an event that was assessed."""
+        return self.risk.score if isinstance(self.risk, Risk) else None
 
 
 Opened = Mapping[str, msgspec.Raw]
@@ -90,7 +106,8 @@ def parse_body(body: bytes) -> Body | None:
         parsed = _BODY.decode(body)
     except _UNREADABLE:
         return None
-    return parsed if parsed.v == VERSION else None
+    version = VERSION if parsed.risk is msgspec.UNSET else ASSESSED_VERSION
+    return parsed if parsed.v == version else None
 
 
 def differing_columns(row: StoredRow, body: Body) -> list[str]:
@@ -126,10 +143,10 @@ def _columns(row: StoredRow) -> tuple[object, ...]:
 
 
 def _stated(body: Body) -> tuple[object, ...]:
-    # Version 1 says nothing of place, risk and policy: their columns are empty.
+    # Place and reasons are hidden, and no version tells of a policy: their columns are empty.
     return (
         body.v, body.id, body.at, body.name, body.severity, body.outcome, body.actor, body.subject, body.client,
-        body.session, body.device, body.request, body.source, body.name.partition(".")[0], None, None, None, None,
+        body.session, body.device, body.request, body.source, body.name.partition(".")[0], None, body.score, None, None,
     )  # fmt: skip
 
 

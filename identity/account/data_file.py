@@ -110,6 +110,8 @@ def _event(event: FoundEvent) -> dict[str, object]:
         "session": event.session_id and show_id(SESSION, event.session_id),
         "device": event.device_id and show_id(DEVICE, event.device_id),
         "place": event.place,
+        "risk_score": event.risk_score,
+        "risk_reasons": event.risk_reasons,
         "data": event.data,
         "personal": event.personal,
     }

@@ -14,6 +14,7 @@ from base.sealing import SealBroken
 from base.statements import Row, Statement
 from identity.assessing.seen import open_seen
 from identity.assessing.sightings import Seeing
+from identity.device_cookies import recognise
 from identity.services import Services
 from risk.activity import activity_of
 from risk.packing import Unreadable
@@ -114,6 +115,9 @@ async def read_history(
     row = await services.database.find(_READ, params)
     if row is None:
         raise RuntimeError("a select without a source gives one row")
+    if row[0] is None and cookie is not None:
+        sighting = await recognise(services, person_id, sighting, cookie, now=now)
+        seeing = replace(seeing, sighting=sighting)
     return _history_of(services, person_id, seeing, row, began=began, now=now)
 
 

@@ -22,10 +22,21 @@ class Assessed:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Both looks of one session."""
+    """Both looks of one session: when it began, and when it was last seen, from `address` as it is always written.
+
+    `checked_s`: when it was last assessed (seconds since 1970), which need not be when it was last seen.
+    """
 
     began: Sighting
     last: Sighting
+    address: str | None = None
+    checked_s: float = 0.0
+
+
+def seen_first(assessed: Assessed) -> Seen:
+    """Both looks of a session that begins, or begins anew, with this sighting."""
+    sighting = assessed.sighting
+    return Seen(sighting, sighting, assessed.address, sighting.at_s)
 
 
 _decoder = msgspec.json.Decoder(Seen)

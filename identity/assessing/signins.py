@@ -55,9 +55,7 @@ async def assess_signin(
     seeing = see(services, request, has_cookie=cookie is not None, now=now)
     history = await read_history(services, person_id, seeing, cookie=cookie, session_id=session_id, now=now)
     risk = services.risk
-    assessment = risk.scoring.scorer.assess(
-        history.sighting, history.profile, risk.crowd.population, history.surroundings
-    )
+    assessment = risk.scoring.assess(history.sighting, history.profile, risk.crowd.population, history.surroundings)
     return Assessed(assessment, history.sighting, seeing.address)
 
 

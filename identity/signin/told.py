@@ -4,13 +4,13 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit.catalogue import LOGIN_SUCCEEDED, RISK_CRITICAL, EventType
+from audit.catalogue import LOGIN_NEW_COUNTRY, LOGIN_SUCCEEDED, RISK_CRITICAL, EventType
 from audit.record import Event, Origin
 from base.ids import PERSON, show_id
 from identity.assessing.notes import note_of, place_fields
 from identity.assessing.seen import Assessed
 from identity.devices import SeenDevice
-from identity.mail.letter_values import Notice
+from identity.mail.letter_values import Fact, Notice
 from identity.mail.notices import notify
 from identity.services import Services
 from identity.values import LiveSession, Proof, SigninAttempt
@@ -63,6 +63,8 @@ def critical_events(
     if person_id is None or score < CRITICAL_FROM:
         return []
     is_denied = decision is not None and decision.effect is Effect.DENY
+    holds = decision is not None and any(each.kind == "prove" for each in decision.obligations)
+    effect = "refused" if is_denied else "strong_factor" if holds else "notice"
     event = Event(
         type=RISK_CRITICAL,
         actor=show_id(PERSON, person_id),
@@ -71,24 +73,55 @@ def critical_events(
         client_id=attempt.request.client_id if attempt.request else None,
         session_id=attempt.session_id,
         origin=origin,
-        data={"to": score, "threshold": CRITICAL_FROM, "why": "sign_in", "effect": "deny" if is_denied else "step_up"},
+        data={"to": score, "threshold": CRITICAL_FROM, "why": "sign_in", "effect": effect},
         risk=note_of(assessed.assessment),
         place=place_fields(assessed.sighting.place),
     )
     return [event]
 
 
-async def tell_unusual(
+def new_country(assessed: Assessed) -> str | None:
+    """The code of the country that this sign-in came from, where the person never signed in from there before."""
+    is_new = any(reason.signal == "country_new" for reason in assessed.assessment.reasons)
+    return assessed.sighting.place.country if is_new else None
+
+
+def new_country_event(session: LiveSession, device: SeenDevice, assessed: Assessed, *, origin: Origin) -> Event:
+    """Tells that a person signed in from there for the first time."""
+    actor = show_id(PERSON, session.person_id)
+    return Event(
+        type=LOGIN_NEW_COUNTRY,
+        actor=actor,
+        subject=actor,
+        person=session.person_id,
+        session_id=session.id,
+        device_id=device.id,
+        origin=origin,
+        risk=note_of(assessed.assessment),
+        place=place_fields(assessed.sighting.place),
+    )
+
+
+async def tell_person(
     db: AsyncConnection,
     services: Services,
     person_id: bytes,
     device: SeenDevice,
     *,
+    country: str | None,
+    is_unusual: bool,
     now: datetime,
     origin: Origin,
 ) -> None:
-    """Writes to the person that this sign-in was unusual, unless they are told of a new device already."""
+    """Writes one letter about a sign-in to its person, where there is something to tell: a new device (and in it the
+    new country), a new country, or that it was not usual in another way."""
+    about: dict[str, Fact | bytes] = {"device": device.id, **({"country": country} if country else {})}
     if device.is_new and not device.is_first:
+        notice = Notice.NEW_DEVICE
+    elif country:
+        notice = Notice.NEW_COUNTRY
+    elif is_unusual:
+        notice = Notice.UNUSUAL_SIGNIN
+    else:
         return
-    about = {"device": device.id}
-    await notify(db, services, person_id, Notice.UNUSUAL_SIGNIN, now=now, origin=origin, about=about)
+    await notify(db, services, person_id, notice, now=now, origin=origin, about=about)

@@ -11,6 +11,13 @@ depends_on = None
 _DEVICE = ("previous_digest", "stray_digest")
 
 
+def _index_risk(least: int) -> None:
+    """Searches for sign-ins at risk begin where the person is told of one."""
+    at_risk = sa.text(f'risk_score >= {least}')
+    op.drop_index('ix_events_at_risk', table_name='events')
+    op.create_index('ix_events_at_risk', 'events', ['at', 'id'], sqlite_where=at_risk, postgresql_where=at_risk)
+
+
 def upgrade() -> None:
     op.create_table('risk_profiles',
     sa.Column('person_id', sa.LargeBinary(length=16), nullable=False),
@@ -63,6 +70,7 @@ def upgrade() -> None:
     )
     active = sa.text('active_since IS NOT NULL')
     op.create_index('ix_risk_calibrations_active', 'risk_calibrations', ['active_since'], sqlite_where=active, postgresql_where=active)
+    _index_risk(30)
     for name in _DEVICE:
         op.add_column('devices', sa.Column(name, sa.LargeBinary(length=32), nullable=True))
         op.create_index(op.f(f'ix_devices_{name}'), 'devices', [name])
@@ -76,6 +84,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_column('clients', 'risk_thresholds')
+    _index_risk(50)
     for name in ('seen', 'risk'):
         op.drop_column('sessions', name)
     for name in ('looks', 'name', 'rotated_at'):

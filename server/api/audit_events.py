@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from audit.catalogue import AUDIT_SEARCHED
-from audit.reading import EventReader, StoredEvent, as_json
+from audit.reading import EventReader, StoredEvent, as_json, without_personal
 from audit.record import Event
 from audit.search.events import find_event, search_events
 from audit.search.filter import Place, parse_cursor, show_cursor
@@ -113,6 +113,4 @@ class Search:
 def _shown(event: StoredEvent, caller: Caller) -> dict[str, object]:
     """The event as this caller may see it: personal fields are left out without their scope."""
     shown = as_json(event)
-    if READ_PERSONAL not in caller.scopes:
-        del shown["personal"]
-    return shown
+    return shown if READ_PERSONAL in caller.scopes else without_personal(shown)

@@ -17,11 +17,14 @@ from audit.words import (
     family_word,
     field_label,
     outcome_word,
+    place_word,
     reason_word,
+    risk_word,
     sentence,
     severity_word,
 )
-from tests.audit.siem.made_events import AGENT, HOSTILE, PERSON, made_event
+from risk.values import Level
+from tests.audit.siem.made_events import AGENT, HOSTILE, PERSON, assessed_event, made_event
 
 
 def english_texts() -> set[str]:
@@ -44,6 +47,8 @@ def test_every_family_severity_outcome_and_field_has_a_word() -> None:
     assert set(word_lists.FAMILY_WORDS) == FAMILIES
     assert set(word_lists.SEVERITY_WORDS) == set(Severity)
     assert set(word_lists.OUTCOME_WORDS) == {"success", "failure", "denied"}
+    # In their order: reports tell the worst first.
+    assert list(word_lists.RISK_LEVEL_WORDS) == list(Level)
     fields = {name for kind in all_types().values() for name in kind.public | kind.personal}
     assert fields - set(word_lists.FIELD_LABELS) == set()
 
@@ -124,3 +129,33 @@ def test_truths_lists_and_mappings_are_put_into_words() -> None:
         "Before": "name Orders, disabled no",
         "After": "scopes a, b, none",
     }
+
+
+def test_an_assessed_sign_in_says_from_where_and_how_sure_we_are() -> None:
+    event = replace(assessed_event(all_types()["login.succeeded"], "Ankara"), personal={}, data={}, client_id=None)
+    assert describe(event) == (
+        f"A person signed in. By: somebody unknown; About: {PERSON}; Place: Ankara, TR (AS64500 Ankara); "
+        "Risk: 72 (high)."
+    )
+    assert describe(event, "tr").endswith("Yer: Ankara, TR (AS64500 Ankara); Risk: 72 (yüksek).")
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ({"country": "TR"}, "TR"),
+        ({"asn": 64500}, "(AS64500)"),
+        ({"network_name": "Example Net", "latitude": 1.0}, "(Example Net)"),
+        ({"city": 7}, ""),
+        ("Ankara", ""),
+        (None, ""),
+    ],
+)
+def test_a_place_is_told_as_far_as_it_is_known(place: object, words: str) -> None:
+    assert place_word(place) == words
+
+
+def test_a_score_without_a_level_is_told_as_a_number() -> None:
+    assert risk_word(made_event(risk_score=0)) == "0"
+    assert risk_word(made_event()) == ""
+    assert risk_word(made_event(risk_score=95, risk_level="critical"), "tr") == "95 (kritik)"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from audit.siem.ecs import to_ecs
 from audit.siem.ocsf import to_ocsf
 from audit.siem.ocsf_classes import ACTIVITIES, class_of
 from audit.siem.syslog import syslog_message
+from risk.sentences import SENTENCES
 from server.cli import COMMANDS
 from server.metrics import DEFINITIONS
 from server.setting_groups import Alert
@@ -150,6 +152,11 @@ def _many(name: str) -> str:
     return f"`OSTIARY_ALERT__{name.upper()}` ({getattr(Alert(), name)})" if hasattr(Alert(), name) else "1"
 
 
+def signals_table() -> str:
+    """Every reason of a score, by its id."""
+    return _table(("signal", "what it says"), [(f"`{name}`", words) for name, words in SENTENCES.items()])
+
+
 def sdk_table() -> str:
     """Every public name of the SDK."""
     return _table(("module", "name", "what it is"), name_rows())
@@ -170,6 +177,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "events": events_table,
     "metrics": metrics_table,
     "siem": siem_examples,
+    "signals": signals_table,
 }
 
 
@@ -192,9 +200,14 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def write_all() -> None:
-    """Writes every table anew."""
+    """Writes every table anew; a document whose tables stand is not touched, and none is ever seen half-written."""
     for document in sorted(DOCS.glob("*.md")):
-        document.write_text(rewritten(document.read_text()))
+        before = document.read_text()
+        after = rewritten(before)
+        if after != before:
+            fresh = document.with_suffix(f".{os.getpid()}.new")
+            fresh.write_text(after)
+            os.replace(fresh, document)
 
 
 if __name__ == "__main__":

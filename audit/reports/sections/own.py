@@ -8,12 +8,18 @@ from audit.reports.sections.administration import make_administration
 from audit.reports.sections.alerting import make_alerting
 from audit.reports.sections.attacks import make_attacks
 from audit.reports.sections.proof import make_proof
+from audit.reports.sections.risk import NameSignal, risk_section
 from audit.reports.sections.signins import make_signins
 
-# What happened; what other rooms know follows; the proof comes last.
-OWN: tuple[SectionMaker, ...] = (
-    make_signins, make_attacks, make_lockouts, make_devices, make_administration, make_alerting,
-)  # fmt: skip
+# What other rooms know stands between; the proof comes last.
 LAST: tuple[SectionMaker, ...] = (make_proof,)
 # Alerts are named by the titles of their rules.
 FOLDERS: tuple[Path, ...] = (Path(__file__).parent.parent.parent / "alerts",)
+
+
+def own_sections(name_signal: NameSignal) -> tuple[SectionMaker, ...]:
+    """What happened; `name_signal` says what the risk room calls its signals."""
+    return (
+        make_signins, risk_section(name_signal), make_attacks, make_lockouts, make_devices, make_administration,
+        make_alerting,
+    )  # fmt: skip

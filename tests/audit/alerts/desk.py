@@ -13,7 +13,7 @@ from audit.alerts.outgoing import StoredDelivery, list_deliveries
 from audit.alerts.store import list_alerts
 from audit.alerts.values import StoredAlert
 from audit.ledger.numbering import make_sequencer
-from audit.record import Event, Origin
+from audit.record import Event, Origin, RiskNote
 from base.cursors import load_cursor
 from base.ids import PERSON, show_id
 from identity.person_values import Person
@@ -160,6 +160,25 @@ def new_device(person: Person, *, device_id: bytes = b"d" * 16) -> Event:
     return Event(
         type=kinds.DEVICE_ADDED, actor=shown, subject=shown, person=person.id, device_id=device_id,
         origin=Origin(address="203.0.113.9"), personal={"label": "Firefox on Linux"},
+    )  # fmt: skip
+
+
+def new_country(person: Person, country: str = "NL") -> Event:
+    """A person signs in from a country where they never were."""
+    shown = show_id(PERSON, person.id)
+    return Event(
+        type=kinds.LOGIN_NEW_COUNTRY, actor=shown, person=person.id, origin=Origin(address="203.0.113.9"),
+        place={"country": country},
+    )  # fmt: skip
+
+
+def critical(person: Person) -> Event:
+    """A sign-in looks like somebody else's."""
+    risk = RiskNote(score=96, level="critical", calibration="shipped", log_odds=5.5)
+    data = {"to": 96, "threshold": 90, "why": "sign_in", "effect": "strong_factor"}
+    return Event(
+        type=kinds.RISK_CRITICAL, actor="anonymous", person=person.id, outcome="denied",
+        origin=Origin(address="203.0.113.9"), data=data, risk=risk, place={"city": "Delft", "country": "NL"},
     )  # fmt: skip
 
 

@@ -51,7 +51,8 @@ def test_an_undelivered_alert_is_nothing_that_a_rule_looks_at() -> None:
 
 def test_names_of_rules_are_what_others_rely_on() -> None:
     assert [rule.name for rule in RULES] == [
-        "token_reused", "account_failures", "address_accounts", "lockouts", "administrator_device", "high_event",
+        "token_reused", "account_failures", "address_accounts", "lockouts", "administrator_device",
+        "administrator_country", "high_event",
     ]  # fmt: skip
 
 

@@ -85,7 +85,7 @@ async def test_an_empty_key_is_no_key_and_an_empty_file_no_checkpoint(log: KeptL
     """S45"""
     evil = LedgerKey(log.audit.key.name, b"\x07" * 32)
     lines = forked(lines_of(await make(log)), evil)
-    data = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+    data = b"".join(json.dumps(line, separators=(",", ":")).encode() + b"\n" for line in lines)
     with pytest.raises(BundleRefused, match="the bundle's own checkpoint: "):
         verify_bundle(io.BytesIO(data), vkey="")
     empty = tmp_path / "empty.txt"

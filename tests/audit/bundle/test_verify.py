@@ -54,7 +54,9 @@ def lines_of(bundle: bytes) -> Lines:
 
 def check(log: KeptLog, lines: Lines | bytes, *checkpoints: Path, vkey: str | None = None) -> BundleVerdict:
     """The verdict, of plain lines as well as of a compressed file."""
-    data = lines if isinstance(lines, bytes) else b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+    # Digests are over values as they are written: without spaces.
+    written = (json.dumps(line, separators=(",", ":")) if isinstance(line, dict) else "" for line in lines)
+    data = lines if isinstance(lines, bytes) else "".join(f"{line}\n" for line in written).encode()
     files = checkpoints or (log.audit.settings.checkpoint_file,)
     return verify_bundle(io.BytesIO(data), checkpoints=files, vkey=vkey or log.audit.key.vkey)
 

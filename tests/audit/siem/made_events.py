@@ -54,6 +54,17 @@ def full_event(kind: EventType, value: str = "some text") -> StoredEvent:
     return made_event(kind.name, data=data, personal=personal)
 
 
+def assessed_event(kind: EventType, value: str = "some text") -> StoredEvent:
+    """An event of the type with a score and a place; `value` is every text in them but the country."""
+    reason = {"signal": value, "log_odds": 1.5, "points": 72, "detail": {"browser": value}}
+    names = dict.fromkeys(("city", "region", "network_name"), value)
+    return replace(
+        full_event(kind, value),
+        place={"country": "TR", "latitude": 39.92, "longitude": 32.85, "radius_km": 20, "asn": 64500, **names},
+        risk_score=72, risk_level="high", risk_log_odds=2.25, risk_calibration="shipped-1", risk_reasons=[reason],
+    )  # fmt: skip
+
+
 def bare_event(kind: EventType) -> StoredEvent:
     """An event of the type of which nothing is known but that it happened."""
     none = dict.fromkeys(("seq", "subject", "client_id", "session_id", "device_id", "request_id"))

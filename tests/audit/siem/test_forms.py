@@ -15,7 +15,7 @@ from audit.siem.cef import cef_line, escape_head, escape_value
 from audit.siem.ecs import categories_of, to_ecs
 from audit.siem.forms import FORMS, Form, format_event, format_within
 from audit.siem.ocsf_classes import class_of
-from tests.audit.siem.made_events import AGENT, HOSTILE, PERSON, full_event, made_event
+from tests.audit.siem.made_events import AGENT, HOSTILE, PERSON, assessed_event, full_event, made_event
 
 # What may stand in which: elastic.co's "Categorization using ECS fields", the categories used here.
 ECS_TYPES = {
@@ -35,6 +35,7 @@ def test_hostile_values_stay_inside_one_line(form: Form, name: str) -> None:
     event = full_event(all_types()[name], HOSTILE)
     event = made_event(name, data=dict(event.data) | {"x": [HOSTILE]}, personal=event.personal, source=HOSTILE)
     assert not UNSEEN.search(format_event(event, form))
+    assert not UNSEEN.search(format_event(assessed_event(all_types()[name], HOSTILE), form))
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import lru_cache
 
 import pytest
@@ -12,7 +13,7 @@ from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 from audit.catalogue import all_types
 from audit.siem.ocsf import ocsf_line, to_ocsf
 from audit.siem.ocsf_classes import ACTIVITIES, OCSF_VERSION, OTHER, OcsfClass, class_of
-from tests.audit.siem.made_events import HOSTILE, PERSON, bare_event, full_event, made_event
+from tests.audit.siem.made_events import HOSTILE, PERSON, assessed_event, bare_event, full_event, made_event
 
 
 @lru_cache(maxsize=1)
@@ -43,7 +44,8 @@ def test_classes_and_activities_are_those_of_the_schema(kind: OcsfClass) -> None
 @pytest.mark.parametrize("name", sorted(all_types()))
 def test_a_full_and_a_bare_event_are_valid(name: str) -> None:
     kind = all_types()[name]
-    for event in (full_event(kind), bare_event(kind), full_event(kind, HOSTILE)):
+    assessed = (assessed_event(kind), assessed_event(kind, HOSTILE), replace(assessed_event(kind), personal=None))
+    for event in (full_event(kind), bare_event(kind), full_event(kind, HOSTILE), *assessed):
         assert faults_of(json.loads(ocsf_line(event))) == []
     assert faults_of(to_ocsf(full_event(kind), truncated=True)) == []
 

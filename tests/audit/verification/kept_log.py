@@ -1,4 +1,7 @@
-"""A log as a deployment keeps it: many people's events, numbered, with checkpoints in the database and outside."""
+"""A log as a deployment keeps it: many people's events, numbered, with checkpoints in the database and outside.
+
+A part of the sign-ins was assessed, and of some events only the place is known: bodies of both versions stand in it.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from random import Random
 
 from audit.catalogue import LOGIN_FAILED, LOGIN_SUCCEEDED, LOGOUT_SUCCEEDED, SESSION_STARTED
 from audit.ledger.keeping import LedgerKeeping
-from audit.record import Event, Origin
+from audit.record import Event, Origin, RiskNote
 from audit.services import AuditServices
 from audit.verification.values import LogVerdict
 from audit.verification.verify import verify_log
@@ -18,6 +21,13 @@ from tests.world import World
 # The sizes that checkpoints cover; what is behind the last one is covered by none.
 COVERED = (100, 257, 430, 600)
 SIZE = 640
+_PLACE: dict[str, str | int | float] = {
+    "country": "TR",
+    "city": "Ankara",
+    "latitude": 39.92,
+    "longitude": 32.85,
+    "asn": 64500,
+}
 _AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
 
@@ -74,4 +84,12 @@ def _event(draw: Random, people: list[Person]) -> Event:
         device_id=draw.randbytes(16) if who else None,
         origin=draw.choice((origin, Origin())),
         data={"reason": "password"} if kind is LOGIN_FAILED else {},
+        risk=_risk(draw) if kind is LOGIN_SUCCEEDED and draw.random() < 0.7 else None,
+        place=draw.choice((_PLACE, None)),
     )
+
+
+def _risk(draw: Random) -> RiskNote:
+    score = draw.randrange(101)
+    reason = {"signal": "device.new", "log_odds": 1.25, "points": score, "detail": {"browser": "Firefox"}}
+    return RiskNote(score=score, level="low", calibration="shipped", log_odds=score / 16, reasons=(reason,))

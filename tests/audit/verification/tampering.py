@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from random import Random
 
+import msgspec
 from sqlalchemy import Column, cast, delete, insert, literal, select, update
 from sqlalchemy import Text as TextType
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -51,14 +52,32 @@ async def change_column(db: AsyncConnection, audit: AuditServices, draw: Random)
     number = draw.randrange(SIZE)
     name = draw.choice((*_TEXTS, *_EMPTY, "at", "session_id", "device_id", "version", "id"))
     value = await _value(db, number, events.c[name])
-    changed: object = draw.choice((1, 2, 50)) if name in ("risk_score", "policy_revision") else draw.choice("xyz")
-    if name in ("session_id", "device_id", "id"):
+    changed: object = draw.choice("xyz")
+    if name in ("risk_score", "policy_revision"):
+        changed = draw.choice([each for each in (None, 1, 2, 50) if each != value])
+    elif name in ("session_id", "device_id", "id"):
         changed = draw.randbytes(16)
     elif name == "version":
-        changed = 2
+        # The other version, which the body is not of, or one that there is not.
+        changed = draw.choice((3 - value, 3))  # type: ignore[operator]
     elif name == "at":
         changed = value - (audit.clock() - audit.clock().replace(microsecond=0)) * 7  # type: ignore[operator]
     await _set(db, number, **{name: changed})
+    return number, number
+
+
+async def change_version(db: AsyncConnection, audit: AuditServices, draw: Random) -> Place:
+    """The version of a body, in the column too: a score is put in, taken out, or made another."""
+    number = draw.randrange(SIZE)
+    row = (await db.execute(select(events.c.body, events.c.risk_score).where(events.c.seq == number))).one()
+    stated = msgspec.json.decode(row.body, type=dict[str, object])
+    risk = {"score": 1, "level": "low", "calibration": "x", "log_odds": 0.5}
+    if stated.pop("risk", None) is None or draw.random() < 0.5:
+        stated["risk"] = {**risk, "score": 2 if row.risk_score == 1 else 1}
+    stated["v"] = 2 if "risk" in stated else 1
+    body = msgspec.json.encode(stated, order="sorted").decode()
+    score = stated["risk"]["score"] if "risk" in stated else None  # type: ignore[index]
+    await _set(db, number, version=stated["v"], body=body, risk_score=score)
     return number, number
 
 
@@ -197,8 +216,8 @@ async def stamp_anew(db: AsyncConnection, audit: AuditServices, draw: Random) ->
 
 
 TAMPERINGS: tuple[Tampering, ...] = (
-    flip_body, change_column, flip_sealed, change_index, seal_for_another, edit_time, flip_tile, change_checkpoint,
-    change_outside, delete_row, delete_and_close_up, cut_tail, swap, duplicate, stamp_anew,
+    flip_body, change_column, change_version, flip_sealed, change_index, seal_for_another, edit_time, flip_tile,
+    change_checkpoint, change_outside, delete_row, delete_and_close_up, cut_tail, swap, duplicate, stamp_anew,
 )  # fmt: skip
 
 
