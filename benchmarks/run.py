@@ -27,6 +27,9 @@ from benchmarks.person_rows import compare_totp, measure_sessions
 from benchmarks.postgres import start_postgres
 from benchmarks.processes import LOAD_CORE, ROOT, SERVER_CORE, BenchmarkFailed
 from benchmarks.report import DAY_EVENTS, QUICK_DAY_EVENTS, measure_report
+from benchmarks.risk import QUICK_SIGNINS as QUICK_PAST
+from benchmarks.risk import SIGNINS as PAST
+from benchmarks.risk import measure_history, measure_score
 from benchmarks.rivals import Rival, start_floor, start_peer
 from benchmarks.sdk_start import QUICK_ROUNDS, ROUNDS, measure_sdk_start
 from benchmarks.search import QUICK_SEARCHED, SEARCHED, measure_search
@@ -35,7 +38,8 @@ from benchmarks.verify import measure_verify
 
 PROTOCOL_ROWS = tuple(row.name for row in ROWS)
 SIGNIN_ROWS = ("signin", "latency", "overload", "totp", "sessions")
-NAMES = (*PROTOCOL_ROWS, *SIGNIN_ROWS, "memory", "import", "ledger", "report", "search", "feed", "verify", "sdk-start")
+OTHERS = ("memory", "import", "ledger", "report", "search", "feed", "verify", "sdk-start", "risk")
+NAMES = (*PROTOCOL_ROWS, *SIGNIN_ROWS, *OTHERS)
 FULL, QUICK = Effort(pairs=7, seconds=4, warm_up_s=10), Effort(pairs=1, seconds=2, warm_up_s=4)
 SIGNINS, QUICK_SIGNINS = 10_000, 200
 
@@ -124,6 +128,7 @@ def _measure(args: argparse.Namespace, folder: Path) -> Iterator[list[Figure]]:
     if "sdk-start" in wanted:
         yield _guarded("sdk-start", partial(measure_sdk_start, QUICK_ROUNDS if args.quick else ROUNDS, say))
     yield from _measure_log(args, wanted, kinds, folder)
+    yield from _measure_risk(args, wanted, kinds, folder)
 
 
 def _measure_services(
@@ -151,6 +156,16 @@ def _measure_log(
     if "report" in wanted:
         events = QUICK_DAY_EVENTS if args.quick else DAY_EVENTS
         yield _guarded("report", partial(measure_report, folder / "report", events, say))
+
+
+def _measure_risk(
+    args: argparse.Namespace, wanted: Collection[str], kinds: Sequence[DatabaseKind], folder: Path
+) -> Iterator[list[Figure]]:
+    if "risk" not in wanted:
+        return
+    yield _guarded("risk", partial(measure_score, is_quick=args.quick))
+    if "postgresql" in kinds:
+        yield _guarded("risk", partial(measure_history, folder / "risk", QUICK_PAST if args.quick else PAST, say))
 
 
 def _guarded(row: str, work: Callable[[], list[Figure]]) -> list[Figure]:

@@ -1,7 +1,8 @@
 """Applications: registering, changing and removing them."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,10 +16,12 @@ from identity.apis import find_api
 from identity.catalogue import load_clients, touch
 from identity.client_values import AUTH_METHODS, GRANTS, SERVER_SCOPES, STANDARD_SCOPES, Client, ClientSecret
 from identity.errors import Refused
+from identity.not_before import client_refused_until
 from identity.redirect_uris import check_redirect_uri, origin_of_uri
 from identity.services import Services
 from identity.tables import client_secrets, clients
 from policy.assurance import KNOWN_ACR
+from policy.values import RiskThresholds
 
 ID_TOKEN_ALGS = ("RS256", "ES256")
 MAX_SECRETS = 5
@@ -43,6 +46,7 @@ class NewClient:
     id_token_alg: str = "RS256"
     access_token_ttl_s: int | None = None
     required_acr: str | None = None
+    risk_thresholds: RiskThresholds | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ def check_client(new: NewClient) -> None:
         raise Refused("access_token_ttl_s", "an access token lives 30 to 86400 seconds")
     if new.required_acr is not None and new.required_acr not in KNOWN_ACR:
         raise Refused("required_acr", f"expected one of {', '.join(KNOWN_ACR)}")
+    _check_thresholds(new.risk_thresholds)
     _check_grants(new)
     for uri in new.redirect_uris:
         check_redirect_uri(uri)
@@ -89,6 +94,16 @@ def _check_grants(new: NewClient) -> None:
         raise Refused("redirect_uri", "the authorization_code grant needs at least one redirect URI")
     if "refresh_token" in new.grants and "authorization_code" not in new.grants:
         raise Refused("grant", "refresh_token comes with authorization_code")
+
+
+def _check_thresholds(thresholds: RiskThresholds | None) -> None:
+    steps = [(f"risk_{name}", score) for name, score in asdict(thresholds).items()] if thresholds else []
+    for name, score in steps:
+        if not 1 <= score <= 100:
+            raise Refused(name, f"expected a score from 1 to 100, not {score}")
+    for (lower, low), (upper, high) in pairwise(steps):
+        if low >= high:
+            raise Refused(upper, f"expected more than {lower} ({low}), not {high}")
 
 
 async def create_client(
@@ -147,6 +162,7 @@ def _client_of(new: NewClient, client_id: str, secrets: tuple[ClientSecret, ...]
         id_token_alg=new.id_token_alg,
         access_token_ttl_s=new.access_token_ttl_s,
         required_acr=new.required_acr,
+        risk_thresholds=new.risk_thresholds,
         secrets=secrets,
     )
 
@@ -168,6 +184,7 @@ def _columns(client: Client) -> dict[str, object]:
         "id_token_alg": client.id_token_alg,
         "access_token_ttl_s": client.access_token_ttl_s,
         "required_acr": client.required_acr,
+        "risk_thresholds": client.risk_thresholds and asdict(client.risk_thresholds),
     }
 
 
@@ -221,7 +238,7 @@ async def _refuse_tokens(db: AsyncConnection, services: Services, client_id: str
 
     A process that has not looked yet may still issue it one; that one is refused, too.
     """
-    at = max(now, services.clock()) + KNOWN_EVERYWHERE
+    at = await client_refused_until(db, client_id, at=max(now, services.clock()) + KNOWN_EVERYWHERE)
     await publish(db, Entry(Kind.CLIENT, client_id, at + LONGEST_TOKEN, not_before=at), now=now)
     return at
 

@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "audit": ("server.commands.audit", "What happened: verify, checkpoint, export."),
     "report": ("server.commands.report", "Reports to hand over: daily, list, show, evidence, verify, access …"),
     "alert": ("server.commands.alert", "Alerts: list, show, ack, test, retry."),
+    "risk": ("server.commands.risk", "The risk score: status, calibrate, replay, evaluate, simulate."),
     "config": ("server.commands.config", "Settings: show, schema."),
 }
 

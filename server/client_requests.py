@@ -10,6 +10,7 @@ from identity import apis, clients
 from identity.client_values import DEFAULT_API, SERVER_SCOPES, STANDARD_SCOPES
 from identity.errors import Refused
 from identity.services import Services
+from policy.values import RiskThresholds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ class AskedClient:
     id_token_alg: str = "RS256"
     access_token_ttl_s: int | None = None
     required_acr: str | None = None
+    risk_thresholds: RiskThresholds | None = None
 
 
 async def register(
@@ -68,6 +70,7 @@ async def register(
         id_token_alg=asked.id_token_alg,
         access_token_ttl_s=asked.access_token_ttl_s,
         required_acr=asked.required_acr,
+        risk_thresholds=asked.risk_thresholds,
     )
     return await clients.create_client(db, services, new_client, now=now, actor=actor)
 

@@ -8,6 +8,7 @@ from identity import clients, revocation
 from identity.client_values import Client
 from identity.services import Services
 from policy.assurance import KNOWN_ACR
+from policy.values import RiskThresholds
 from server.client_requests import AskedClient, register
 from server.commands.frame import ACTOR, Frame, framed, table
 
@@ -32,13 +33,28 @@ def command() -> None:
 @click.option("--id-token-alg", default="RS256", show_default=True, help="RS256 or ES256.")
 @click.option("--access-token-ttl-s", type=int, help="How long its access tokens live, in seconds.")
 @click.option("--required-acr", help=f"What whoever signs in must have met: {', '.join(KNOWN_ACR)}.")
+@click.option("--risk-notice", type=int, help="Its own score from which a person is told of a sign-in.")
+@click.option("--risk-step-up", type=int, help="Its own score from which a second factor is asked for.")
+@click.option("--risk-strong", type=int, help="Its own score from which only a passkey or a mailed code will do.")
 @framed
-def create(frame: Frame, public: bool, auth_method: str | None, **options: object) -> None:
-    """Register an application; its secret is shown only now."""
+def create(
+    frame: Frame,
+    public: bool,
+    auth_method: str | None,
+    risk_notice: int | None,
+    risk_step_up: int | None,
+    risk_strong: int | None,
+    **options: object,
+) -> None:
+    """Register an application; its secret is shown only now.
+
+    Scores rise from 1 to 100; where only some are given, the others are what this deployment has now.
+    """
     if public and auth_method not in (None, "none"):
         raise click.UsageError("--public means --auth-method none")
     method = "none" if public else auth_method or "client_secret_basic"
-    asked = AskedClient(auth_method=method, **options)  # type: ignore[arg-type]
+    thresholds = _thresholds(frame, risk_notice, risk_step_up, risk_strong)
+    asked = AskedClient(auth_method=method, risk_thresholds=thresholds, **options)  # type: ignore[arg-type]
     also_made: list[str] = []
 
     async def work(services: Services, now: datetime) -> clients.CreatedClient:
@@ -51,6 +67,18 @@ def create(frame: Frame, public: bool, auth_method: str | None, **options: objec
     document = {"client_id": made.client.client_id, "client_secret": made.secret}
     secret = f"\nclient_secret  {made.secret}   (shown only now)" if made.secret else ""
     frame.answer(document, f"client_id      {made.client.client_id}{secret}")
+
+
+def _thresholds(frame: Frame, notice: int | None, step_up: int | None, strong: int | None) -> RiskThresholds | None:
+    """What was asked for, completed by the deployment's own; None where nothing was."""
+    if notice is None and step_up is None and strong is None:
+        return None
+    usual = frame.settings.risk
+    return RiskThresholds(
+        usual.notice if notice is None else notice,
+        usual.step_up if step_up is None else step_up,
+        usual.strong if strong is None else strong,
+    )
 
 
 @command.command("list")

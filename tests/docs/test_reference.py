@@ -23,7 +23,7 @@ from tests.world import World, open_world
 DOCUMENTS = sorted([*DOCS.glob("*.md"), *DOCS.glob("decisions/*.md"), *ROOT.glob("*.md")])
 
 
-@pytest.mark.parametrize("name", ["settings", "cli", "events", "operations", "siem", "alerts", "sdk"])
+@pytest.mark.parametrize("name", ["settings", "cli", "events", "operations", "siem", "alerts", "sdk", "risk"])
 def test_the_tables_of_a_document_are_those_of_the_code(name: str) -> None:
     text = (DOCS / f"{name}.md").read_text()
     assert MARKED.search(text), "the marks between which the table stands are gone"
