@@ -1,8 +1,10 @@
-"""The country and city that an operator's edge (a CDN, a load balancer) has found, from its request headers. Pure.
+"""What an operator's edge (a CDN, a load balancer) has found, from its request headers: the country and city, and how
+the connection was made. Pure.
 
 Whoever calls this has made sure that the request came through a trusted proxy (S34); garbage says nothing.
 """
 
+import hashlib
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -10,6 +12,8 @@ from urllib.parse import unquote_to_bytes
 
 from risk.place import Place
 from risk.place_values import MAX_TEXT, country_code, name_text
+
+_HANDSHAKE_DIGITS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,17 @@ def read_edge_place(headers: Iterable[tuple[bytes, bytes]], names: EdgeHeaders) 
     if country is None:
         return None
     return EdgePlace(country, _city(cities[0]) if len(cities) == 1 else None)
+
+
+def read_handshake(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str | None:
+    """A short digest of what the edge says of the TLS handshake (such as its JA4), None where it says nothing.
+
+    Whatever an edge sends there is compared and never read. A header given twice says nothing.
+    """
+    found = [value.strip() for key, value in headers if key == name]
+    if len(found) != 1 or not found[0]:
+        return None
+    return hashlib.sha256(found[0]).hexdigest()[:_HANDSHAKE_DIGITS]
 
 
 def place_by_edge(place: Place, edge: EdgePlace | None) -> Place:

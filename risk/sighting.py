@@ -39,7 +39,8 @@ class Sighting:
     text itself in a data set; so is `user_agent`, the whole string, which is empty where the browser sent none and None
     where no browser was asked. `device` names the device whose cookie came, where it is a live one of this person;
     `has_cookie` tells whether any device cookie came. `languages` is the header cut and lowered, `tls` a digest of the
-    handshake that a trusted proxy sends.
+    handshake that a trusted proxy sends. `is_cloned`: the device cookie that came had been replaced, and not just now,
+    so it was copied.
     """
 
     at_s: float
@@ -53,6 +54,7 @@ class Sighting:
     device: str | None = None
     has_cookie: bool = False
     tls: str | None = None
+    is_cloned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
