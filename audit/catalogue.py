@@ -137,7 +137,7 @@ IN_FORCE = _event(
 )  # fmt: skip
 NOT_IN_FORCE = _event(
     "token.revocation_not_in_force", MEDIUM, "A service that follows the feed did not confirm a revocation in time.",
-    public="epoch first last followers reached",
+    public="epoch first last followers reached refuses_at",
 )  # fmt: skip
 TOKEN_REVOKED = _event("token.revoked", LOW, "A token was revoked.", public="kind jti grant")
 GRANT_ENDED = _event("token.grant_ended", MEDIUM, "A grant ended with all of its tokens.", public="grant why")

@@ -1,6 +1,6 @@
 """How good the risk score is in many made-up worlds: the median and the worst, beside the bars and the baseline.
 
-    python -m benchmarks.risk_quality --first 1001 --worlds 20 [--without-cookies] [--json FILE]
+    python -m benchmarks.risk_quality --first 1001 --worlds 20 [--without-cookies] [--markdown] [--json FILE]
 
 The parameters of each world are drawn anew from its seed. The figures of `docs/risk.md` come from here, from seeds that
 no weight of the scorer was ever looked at with.
@@ -50,11 +50,12 @@ def main() -> int:
     parser.add_argument("--days", type=int, default=240)
     parser.add_argument("--takeovers", type=int, default=200, help="of each kind, a world")
     parser.add_argument("--without-cookies", action="store_true", help="as the public data set: no device cookie")
+    parser.add_argument("--markdown", action="store_true", help="the table as docs/risk.md holds it")
     parser.add_argument("--json", type=Path, help="write the figures of every world into this file")
     asked = parser.parse_args()
     reports = list(_reports(asked))
     rows = list(_rows(reports))
-    print(_table(rows))
+    print(_markdown(reports) if asked.markdown else _table(rows))
     if asked.json is not None:
         asked.json.write_text(json.dumps([_world(report) for report in reports], indent=1))
     print(_points(reports))
@@ -88,6 +89,21 @@ def _rows(reports: list[Report]) -> Iterator[tuple[str, ...]]:
             shown = f"{bar[1]} {bar[0]:.2f}" if bar else ""
             cells = (f"{middle:.3f}", f"{worst(ours):.3f}", f"{baseline:.3f}")
             yield kind, name, *cells, shown, _verdict(bar, middle, baseline)
+
+
+def _markdown(reports: list[Report]) -> str:
+    """A row for each kind of attacker: the median in bold, the worst, the baseline's median."""
+    lines = [f"| attacker | {' | '.join(FIGURES)} |", "| --- " * (len(FIGURES) + 1) + "|"]
+    for kind in KINDS:
+        cells = []
+        for name, (figure, worst) in FIGURES.items():
+            digits = 2 if name.startswith("caught") else 3
+            ours = [figure(report.attackers[kind]) or 0.0 for report in reports]
+            theirs = [figure(report.baseline[kind]) or 0.0 for report in reports]
+            told = (f"**{median(ours):.{digits}f}**", f"{worst(ours):.{digits}f}", f"{median(theirs):.{digits}f}")
+            cells.append(" · ".join(told))
+        lines.append(f"| `{kind}` | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def _points(reports: list[Report]) -> str:

@@ -15,9 +15,10 @@ from starlette.responses import Response
 from base.clock import Clock
 from base.request import header
 from base.secret_values import b64url
+from feed.board import FollowerBoard
 from feed.callers import FeedRefused, Follower
 from feed.hub import FeedHub
-from feed.parameters import parse_epoch, parse_number, parse_wait, refuse_unknown
+from feed.parameters import parse_epoch, parse_name, parse_number, parse_wait, refuse_unknown
 from feed.reading import PAGE, GoneFromLog, read_lines, read_snapshot
 from feed.wire import Position
 
@@ -42,8 +43,9 @@ class _Packed:
 class Documents:
     """Both endpoints for one process; the last snapshot is kept until the log goes on."""
 
-    def __init__(self, hub: FeedHub, clock: Clock) -> None:
+    def __init__(self, hub: FeedHub, board: FollowerBoard, clock: Clock) -> None:
         self._hub = hub
+        self._board = board
         self._clock = clock
         self._packed: _Packed | None = None
         self._packing = asyncio.Lock()
@@ -79,10 +81,13 @@ class Documents:
 
     async def delta(self, request: Request, follower: Follower) -> Response:
         """The lines after a number and a signed head of the last one; waits for something new where that is asked."""
-        refuse_unknown(request, "epoch", "after", "wait")
+        refuse_unknown(request, "epoch", "after", "wait", "follower")
         asked = request.query_params
         epoch = parse_epoch(asked.get("epoch"), field="epoch")
         after, wait_s = parse_number(asked.get("after"), field="after"), parse_wait(asked.get("wait"))
+        if (name := asked.get("follower")) is not None:
+            # Its lease counts from its question, however long the answer takes.
+            self._board.hear(follower.client_id, parse_name(name), now=self._clock())
         await self._hub.read_now()
         word = self._hub.next_word()
         if wait_s and self._hub.position == Position(epoch, after, self._hub.position.chain):

@@ -46,6 +46,10 @@ class Stream:
         is_good = not await self._follower.is_revoked()
         epoch, seq = self._place or (now.epoch, now.seq)
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+        if scope["method"] == "HEAD":
+            # Whoever wants no body would wait for the end of one that has none.
+            await send({"type": "http.response.body", "body": b""})
+            return
         gone = asyncio.create_task(_until_gone(receive))
         client_id, name = self._follower.client_id, self._name
         if name is not None:
@@ -57,7 +61,7 @@ class Stream:
         finally:
             gone.cancel()
             if name is not None:
-                self._board.leave(client_id, name, now=self._clock())
+                self._board.cut(client_id, name, now=self._clock())
 
     async def _tell(self, epoch: str, seq: int, gone: asyncio.Task[None], send: Send) -> None:
         hub, told = self._hub, ""

@@ -1,32 +1,37 @@
-"""Browsers that a person signed in with before, recognised by a random cookie (S24, S33).
+"""Browsers that a person signed in with before, recognised by a random cookie that each sign-in replaces (S24, S33).
 
 A device is evidence, never a credential: knowing one opens nothing, it only counts failures apart.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import cast
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 
-from audit.catalogue import DEVICE_ADDED, DEVICE_FORGOTTEN, DEVICE_REMEMBERED
+from audit.catalogue import DEVICE_ADDED, DEVICE_FORGOTTEN, DEVICE_REMEMBERED, DEVICE_REMOVED, DEVICE_RENAMED, EventType
 from audit.record import Event, Origin
 from base.clock import to_micros, to_seconds
 from base.cookies import read_cookie
 from base.ids import PERSON, new_id, show_id
 from base.secret_values import COOKIE, digest, find_digest, new_secret
 from base.statements import Statement, Value, insert_into
-from base.within import run, store
+from base.within import run, send, store
+from identity.assessing.sightings import see
+from identity.browser_labels import label_of
+from identity.device_clones import end_cloned
+from identity.device_cookies import find_returned, hand_out_again, rotate_cookie
+from identity.device_looks import looks_of, seal_looks
+from identity.revocation import end_session
 from identity.services import Services
-from identity.tables import devices
+from identity.tables import devices, sessions
+from risk.sighting import Sighting
 
 # Browsers keep a cookie for at most 400 days.
 COOKIE_TTL = timedelta(days=400)
-_MAX_USER_AGENT = 512
-_MAX_LABEL = 128
 
 _SEE = Statement(
     "see device",
@@ -39,6 +44,12 @@ _SEE = Statement(
     " WHERE d.person_id = input.person AND d.cookie_digest = input.cookie AND d.revoked_at IS NULL RETURNING n, d.id",
 )
 
+_KEEP_LOOKS = Statement(
+    "keep device looks",
+    (("id", "bytea"), ("looks", "bytea")),
+    ("UPDATE devices SET looks = :looks WHERE id = :id RETURNING id",),
+    "UPDATE devices d SET looks = input.looks FROM input WHERE d.id = input.id RETURNING n",
+)
 _FIND_ANY = Statement(
     "find any device",
     (("person", "bytea"),),
@@ -50,7 +61,7 @@ _STORE = insert_into(devices)
 
 @dataclass(frozen=True, slots=True)
 class SeenDevice:
-    """The device of a sign-in; `cookie` is what the browser must keep, or None where it keeps it already.
+    """The device of a sign-in; `cookie` is what the browser must keep from now on, where it gets a new one.
 
     `is_first`: the person never had another one.
     """
@@ -73,33 +84,61 @@ async def see_device(
     request: Request,
     *,
     told: list[Event],
+    sighting: Sighting | None = None,
     now: datetime,
     origin: Origin = Origin(),
 ) -> SeenDevice:
-    """The device of a sign-in that succeeded: the known one, marked as seen, or a new one.
+    """The device of a sign-in that succeeded: the known one, marked as seen, or a new one; under a new cookie.
 
-    Its event goes to `told`, which the caller stores with the others of the sign-in.
+    Its event goes to `told`, which the caller stores with the others of the sign-in. `sighting` is how the request
+    looks, where the caller knows that already.
     """
-    cookie_digest = read_device(request, services)
-    if cookie_digest is not None:
-        known = await run(db, _SEE, (person_id, cookie_digest, to_micros(now)))
-        if known is not None:
-            return SeenDevice(cast(bytes, known[0]), is_new=False)
-    # Two people may share a browser. Whoever used it before may have copied its cookie, so it gets a new one, under
-    # which the others stay known here; a cookie that we never gave away is planted, and leads to nobody.
-    cookie, new_digest = await _renew_cookie(db, cookie_digest)
-    is_first = await run(db, _FIND_ANY, (person_id,)) is None
-    device_id = await _add(db, person_id, new_digest, told=told, now=now, origin=origin)
-    return SeenDevice(device_id, is_new=True, cookie=cookie, is_first=is_first)
-
-
-async def _renew_cookie(db: AsyncConnection, old: bytes | None) -> tuple[str, bytes]:
-    """A new cookie with its digest; whoever was known by the old one is known by this one alone from now on."""
+    old = read_device(request, services)
+    if sighting is None:
+        sighting = see(services, request, has_cookie=old is not None, now=now).sighting
     cookie = new_secret(COOKIE)
+    known = None
     if old is not None:
-        known = devices.c.cookie_digest == old, devices.c.revoked_at.is_(None)
-        await db.execute(update(devices).where(*known).values(cookie_digest=digest(cookie)))
-    return cookie, digest(cookie)
+        # A person's browser may be another's as well, and whoever used it before may have copied its cookie. A cookie
+        # that we never gave away is planted, and leads to nobody.
+        known = await _follow(db, services, person_id, old, digest(cookie), sighting, now=now, origin=origin)
+    if known is not None:
+        device = SeenDevice(known, is_new=False, cookie=cookie)
+    else:
+        is_first = await run(db, _FIND_ANY, (person_id,)) is None
+        device_id = await _add(db, person_id, digest(cookie), told=told, now=now, origin=origin)
+        device = SeenDevice(device_id, is_new=True, cookie=cookie, is_first=is_first)
+    await send(db, _KEEP_LOOKS, (device.id, seal_looks(services.sealer, device.id, looks_of(sighting))))
+    return device
+
+
+async def _follow(
+    db: AsyncConnection,
+    services: Services,
+    person_id: bytes,
+    old: bytes,
+    new: bytes,
+    sighting: Sighting,
+    *,
+    now: datetime,
+    origin: Origin,
+) -> bytes | None:
+    """The person's device by the cookie that came, None where it is none of theirs. Whoever was known by that cookie
+    is known by the new one alone from now on, or not at all where two hold it."""
+    row = await run(db, _SEE, (person_id, old, to_micros(now)))
+    if row is not None:
+        await rotate_cookie(db, old, new, now=now)
+        return cast(bytes, row[0])
+    returned = await find_returned(db, services, person_id, old)
+    if returned is None:
+        await rotate_cookie(db, old, new, now=now)
+        return None
+    if not returned.is_lost_answer(sighting, now):
+        await end_cloned(db, services, old, now=now, origin=origin)
+        return None
+    await run(db, _SEE, (person_id, returned.current, to_micros(now)))
+    await hand_out_again(db, returned.current, new)
+    return returned.own
 
 
 async def _add(
@@ -144,13 +183,16 @@ async def remember_device(
 ) -> SeenDevice:
     """From now on this browser stands in for a second factor, for as long as the deployment says.
 
-    It gets a new cookie, since another may have copied the one before (S33).
+    It gets a new cookie, where it has not got one just now: another may have copied the one before (S33).
     """
     until = now + services.settings.remember_device
     trusted = update(devices).where(devices.c.id == device.id, devices.c.person_id == person_id)
     trusted = trusted.values(trusted_until=until, version=devices.c.version + 1)
     old = (await db.execute(trusted.returning(devices.c.cookie_digest))).scalar_one()
-    cookie, _ = await _renew_cookie(db, old)
+    if device.cookie is None:
+        cookie = new_secret(COOKIE)
+        await rotate_cookie(db, old, digest(cookie), now=now)
+        device = replace(device, cookie=cookie)
     actor = show_id(PERSON, person_id)
     told.append(
         Event(
@@ -163,7 +205,7 @@ async def remember_device(
             data={"until": to_seconds(until)},
         )
     )
-    return replace(device, cookie=cookie)
+    return device
 
 
 async def forget_devices(
@@ -207,14 +249,74 @@ async def forget_devices(
     return len(found)
 
 
-def label_of(user_agent: str | None) -> str:
-    """What a person recognises a browser by, such as `Firefox on Linux`; only ever shown, never decided upon."""
-    return _label(user_agent[:_MAX_USER_AGENT]) if user_agent else "Unknown browser"
+async def rename_device(
+    db: AsyncConnection,
+    services: Services,
+    person_id: bytes,
+    device_id: bytes,
+    name: str,
+    *,
+    now: datetime,
+    actor: str,
+    origin: Origin = Origin(),
+) -> bool:
+    """Gives a live device of the person a name, which is in order already; False where there is no such device."""
+    renamed = update(devices).where(devices.c.id == device_id, devices.c.person_id == person_id)
+    renamed = renamed.where(devices.c.revoked_at.is_(None)).values(name=name, version=devices.c.version + 1)
+    if (await db.execute(renamed.returning(devices.c.id))).first() is None:
+        return False
+    event = _event_about(DEVICE_RENAMED, person_id, device_id, actor=actor, origin=origin, personal={"label": name})
+    await services.emitter.emit(db, event, now=now)
+    return True
 
 
-@lru_cache(maxsize=1024)
-def _label(user_agent: str) -> str:
-    from user_agents import parse
+async def remove_device(
+    db: AsyncConnection,
+    services: Services,
+    person_id: bytes,
+    device_id: bytes,
+    *,
+    why: str,
+    now: datetime,
+    actor: str,
+    origin: Origin = Origin(),
+) -> bool:
+    """The person is not known in this browser any more, and signed out there; False where there is no such device.
 
-    parsed = parse(user_agent)
-    return f"{parsed.browser.family} on {parsed.os.family}"[:_MAX_LABEL]
+    Others who share the browser go on being known in it.
+    """
+    removed = update(devices).where(devices.c.id == device_id, devices.c.person_id == person_id)
+    removed = removed.where(devices.c.revoked_at.is_(None))
+    removed = removed.values(revoked_at=now, trusted_until=None, version=devices.c.version + 1)
+    row = (await db.execute(removed.returning(devices.c.name, devices.c.label))).first()
+    if row is None:
+        return False
+    live = select(sessions.c.id).where(sessions.c.device_id == device_id, sessions.c.ended_at.is_(None))
+    for session_id in (await db.execute(live.order_by(sessions.c.id))).scalars().all():
+        await end_session(db, services, bytes(session_id), why="ended_by_person", now=now, actor=actor, origin=origin)
+    told = {"label": row.name or row.label}
+    event = _event_about(DEVICE_REMOVED, person_id, device_id, actor=actor, origin=origin, why=why, personal=told)
+    await services.emitter.emit(db, event, now=now)
+    return True
+
+
+def _event_about(
+    kind: EventType,
+    person_id: bytes,
+    device_id: bytes,
+    *,
+    actor: str,
+    origin: Origin,
+    why: str | None = None,
+    personal: Mapping[str, object],
+) -> Event:
+    return Event(
+        type=kind,
+        actor=actor,
+        subject=show_id(PERSON, person_id),
+        person=person_id,
+        device_id=device_id,
+        origin=origin,
+        data={} if why is None else {"why": why},
+        personal=personal,
+    )

@@ -180,6 +180,7 @@ async def revoke_client(
     origin: Origin = Origin(),
 ) -> None:
     """Ends every grant of an application, and every token issued to it until now."""
+    await _wait_for_everyone(db, services)
     # Its own tokens have no grant, so this alone refuses them: those too that it got since the request came in.
     at = await client_refused_until(db, client_id, at=max(now, services.clock()))
     change = update(clients).where(clients.c.client_id == client_id)
@@ -221,6 +222,13 @@ async def _hold_up_everyone(db: AsyncConnection, services: Services) -> None:
         await db.execute(text("SET LOCAL lock_timeout = '10s'"))
         # In the order in which codes are issued; who holds a session's row must not wait for us.
         await db.execute(text("LOCK TABLE sessions, grants IN EXCLUSIVE MODE"))
+
+
+async def _wait_for_everyone(db: AsyncConnection, services: Services) -> None:
+    """Waits for an emergency that is under way before any row is held that it needs, so that neither waits for both."""
+    if not services.database.is_sqlite:
+        # What every change of these tables takes; it conflicts with the emergency's lock alone.
+        await db.execute(text("LOCK TABLE sessions, grants IN ROW EXCLUSIVE MODE"))
 
 
 async def _store_everyone(db: AsyncConnection, services: Services, at: datetime) -> None:

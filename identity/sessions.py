@@ -23,7 +23,7 @@ from base.ids import PERSON, new_id, show_id
 from base.secret_values import COOKIE, digest, find_digest, new_secret
 from base.statements import Row, Statement, Value, insert_into
 from base.within import send, store
-from identity.assessing.seen import Assessed, Seen, seal_seen
+from identity.assessing.seen import Assessed, seal_seen, seen_first
 from identity.services import Services
 from identity.standing import COLUMNS_POSTGRES, COLUMNS_SQLITE, standing_of
 from identity.tables import session_proofs, sessions
@@ -149,7 +149,7 @@ async def start_session(
     if assessed is not None:
         told_of_it = msgspec.json.encode(assessed.assessment).decode()
         values |= {"risk": assessed.assessment.score, "assessment": told_of_it}
-        values["seen"] = seal_seen(services.sealer, session_id, Seen(assessed.sighting, assessed.sighting))
+        values["seen"] = seal_seen(services.sealer, session_id, seen_first(assessed))
     await store(db, _STORE_SESSION, [_STORE_SESSION.row(values)])
     await _store_proofs(db, session_id, proofs, now)
     told.append(_started_event(person_id, session_id, device_id, origin))
@@ -218,7 +218,7 @@ def _risk_columns(services: Services, session_id: bytes, assessed: Assessed) -> 
     return {
         "risk": assessed.assessment.score,
         "assessment": msgspec.to_builtins(assessed.assessment),
-        "seen": seal_seen(services.sealer, session_id, Seen(assessed.sighting, assessed.sighting)),
+        "seen": seal_seen(services.sealer, session_id, seen_first(assessed)),
     }
 
 

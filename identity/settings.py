@@ -1,8 +1,10 @@
 """What `identity/` must be told; the composition root fills it from the server's settings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
+
+from policy.values import RiskThresholds
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class IdentitySettings:
     invite_ttl: timedelta = timedelta(days=7)
     not_me_ttl: timedelta = timedelta(days=7)
     delete_grace: timedelta = timedelta(days=14)
+    # Scores from which something follows where an application has none of its own.
+    risk_thresholds: RiskThresholds = field(default_factory=RiskThresholds)
 
     @property
     def is_https(self) -> bool:

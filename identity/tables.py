@@ -133,7 +133,7 @@ devices = Table(
     Column("label", String(128), nullable=False),
     # What its person calls it.
     Column("name", String(64)),
-    # What it looked like when it was last seen (`identity.devices`), sealed.
+    # What it looked like when it was last seen (`identity.device_looks`), sealed.
     Column("looks", LargeBinary),
     Column("created_at", Instant, nullable=False),
     Column("last_seen_at", Instant, nullable=False),

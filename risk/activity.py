@@ -80,9 +80,9 @@ async def count_failure(db: AsyncConnection, keys: Sequence[bytes], account: byt
         await send(db, _COUNT, (key, _ONE, 0, bit_of(account), to_micros(now)))
 
 
-async def count_successes(db: AsyncConnection, key: bytes, number: int, *, now: datetime) -> None:
-    """So many sign-ins at one key."""
-    await send(db, _COUNT, (key, 0, number * _ONE, 0, to_micros(now)))
+async def count_successes(db: AsyncConnection, key: bytes, number: float, *, now: datetime) -> None:
+    """So many sign-ins at one key, to the thousandth."""
+    await send(db, _COUNT, (key, 0, round(number * _ONE), 0, to_micros(now)))
 
 
 def activity_of(row: Sequence[int] | None, now: datetime) -> Activity:

@@ -37,10 +37,10 @@ class Crowd:
         self._collected = Population.empty()
         self._number = 0
 
-    def note(self, sighting: Sighting, *, before: Profile) -> None:
+    def note(self, sighting: Sighting, *, before: Profile, weight: float = 1.0) -> None:
         """Takes in a sign-in that the person's history learns from, too; `before` is that history before it does."""
         if self._number < _MOST_COLLECTED:
-            self._collected.learn(sighting, before=before)
+            self._collected.learn(sighting, before=before, weight=weight)
             self._number += 1
 
     async def round(self, now: datetime) -> None:

@@ -25,6 +25,12 @@ class RiskKey:
         return self.digest(kind, value)[:_SHORT].hex()
 
 
+def address_digest(key: RiskKey, address: str | None) -> bytes | None:
+    """The digest under which an address is remembered, None where it is none: of IPv6 the /64 around it."""
+    networks = networks_of(address) if address else None
+    return key.digest("address", networks[0]) if networks else None
+
+
 def networks_of(address: str) -> tuple[str, str] | None:
     """An address as it is always written, and the /24 or /48 around it; None where it is no address."""
     try:

@@ -2,6 +2,7 @@
 
 import random
 from array import array
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,8 @@ from risk.past_signins import Told, walk_signins
 
 # So many are drawn where there are more: two hundred of them lie beyond the highest quantile that is asked for.
 MOST_SAMPLED = 200_000
+# Of one person, so that nobody decides by an account of their own what is usual for everyone.
+MOST_A_DAY = 4
 
 
 class Sample:
@@ -34,11 +37,13 @@ class Sample:
 
 @dataclass(slots=True)
 class PastScores:
-    """The log-odds of good sign-ins, and how many others there were: doubted ones, and ones without a score."""
+    """The log-odds of good sign-ins, and how many others there were: doubted ones, ones without a score, and those
+    beyond what one person may add in a day."""
 
     good: Sample
     doubted: int = 0
     unscored: int = 0
+    beyond: int = 0
 
 
 async def read_scores(
@@ -46,16 +51,24 @@ async def read_scores(
 ) -> PastScores:
     """What a calibration is fitted to: the good sign-ins of that time, one value each. Raises StorageUnavailable.
 
-    A sign-in is good where it led to a session and nothing doubts it (`risk.past_signins`).
+    A sign-in is good where it led to a session and nothing doubts it (`risk.past_signins`). Of each person the last
+    four of a day (UTC) count.
     """
     found = PastScores(Sample(draw))
+    day, counted = until.date(), Counter[str]()
     async for signin in walk_signins(database, since=since, until=until, told=told):
         if signin.log_odds is None:
             found.unscored += 1
         elif signin.is_doubted:
             found.doubted += 1
         else:
-            found.good.add(signin.log_odds)
+            if signin.at.date() != day:
+                day, counted = signin.at.date(), Counter()
+            counted[signin.person] += 1
+            if counted[signin.person] > MOST_A_DAY:
+                found.beyond += 1
+            else:
+                found.good.add(signin.log_odds)
     return found
 
 

@@ -27,7 +27,7 @@ from server.feed_metrics import tell_feed
 from server.logs import AccessLog, write_to_stderr
 from server.methods import one_route_a_path
 from server.metrics import Metrics
-from server.places import begin_places, edge_headers
+from server.places import begin_places, edge_headers, tls_header
 from server.settings import Settings
 
 
@@ -75,12 +75,12 @@ def build(settings: Settings, services: Services) -> App:
         access_log=access_log,
         trusted_proxies=settings.trusted_proxies,
         place_headers=edge_headers(settings),
+        tls_header=tls_header(settings),
         sends_hsts=_sends_hsts(settings.issuer),
         exact_paths=frozenset(exact),
     )
     _register_gauges(metrics, services, background, access_log)
     tell_feed(metrics, feed)
-    begin_places(metrics, services.geography)
     app = App(
         services=services,
         asgi=Edge(_dispatch(exact, router), parts),
@@ -139,6 +139,7 @@ def _register_gauges(
     metrics.gauge("ostiary_ledger_unnumbered_events", lambda: background.ledger.unnumbered)
     metrics.gauge("ostiary_ledger_uncovered_seconds", lambda: _age(background.ledger.uncovered_since, services.clock()))
     metrics.gauge("ostiary_access_log_dropped_total", lambda: access_log.dropped if access_log else 0)
+    begin_places(metrics, services.geography)
 
 
 def _age(since: datetime | None, now: datetime) -> float:

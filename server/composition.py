@@ -56,15 +56,15 @@ async def open_services(
 ) -> AsyncIterator[Services]:
     """Everything the rooms need, closed at the end; makes missing keys. The database must be migrated.
 
-    `hashing`: tests hand in cheap parameters of the password hash. Raises NotReady and StorageUnavailable."""
+    `hashing`: tests hand in cheap parameters of the password hash. Raises NotReady and StorageUnavailable.
+    """
     told = settings.for_identity()
     database, store = Database(settings.database), open_store(settings)
     breached = _open_breached(settings.password.breached_file)
     hashes = HashPool(Argon2Hasher(hashing))
     try:
-        sealer = Sealer(master_keys)
+        sealer, catalogue = Sealer(master_keys), Catalogue(database, told.issuer)
         keys = await _make_keys(database, sealer, now=clock())
-        catalogue = Catalogue(database, told.issuer)
         services = Services(
             settings=told,
             database=database,

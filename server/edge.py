@@ -1,8 +1,8 @@
 """The outermost layer: one pure ASGI application around everything that answers people and applications.
 
-It gives each request an id, the caller's address and, where a trusted proxy tells it, their place (S34), caps bodies
-(S48), adds the headers that every answer carries, turns failures into answers without details (I4), and counts and
-logs. `server/app.py` puts it together.
+It gives each request an id, the caller's address and, where a trusted proxy tells them, their place and how they
+connected (S34), caps bodies (S48), adds the headers that every answer carries, turns failures into answers without
+details (I4), and counts and logs. `server/app.py` puts it together.
 """
 
 import logging
@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from base.errors import StorageUnavailable
 from base.request import BodyTooLarge, Network, client_address, is_from_proxy
-from risk.edge_places import EdgeHeaders, read_edge_place
+from risk.edge_places import EdgeHeaders, read_edge_place, read_handshake
 from server.cors import PATHS as CORS_PATHS
 from server.cors import Headers, cors_headers, is_preflight
 from server.failures import Failure, answer_failure
@@ -51,6 +51,7 @@ class EdgeParts:
     access_log: AccessLog | None
     trusted_proxies: Sequence[Network] = ()
     place_headers: EdgeHeaders | None = None
+    tls_header: bytes | None = None
     sends_hsts: bool = False
     exact_paths: frozenset[str] = frozenset()
 
@@ -71,9 +72,7 @@ class Edge:
         began = perf_counter()
         request_id = scope["ostiary.request_id"] = os.urandom(8).hex()
         scope["ostiary.address"] = self._address(scope)
-        names = self._parts.place_headers
-        if names is not None and is_from_proxy(scope, self._parts.trusted_proxies):
-            scope["ostiary.edge_place"] = read_edge_place(scope["headers"], names)
+        self._take_edge_headers(scope)
         answer = _Answer(send, self._extra_headers(scope, request_id))
         metrics = self._parts.metrics
         metrics.in_flight += 1
@@ -85,6 +84,16 @@ class Edge:
             metrics.count(self._route(scope), scope["method"], answer.status, seconds)
             if self._parts.access_log is not None:
                 self._parts.access_log.add(_entry(scope, answer.status, seconds))
+
+    def _take_edge_headers(self, scope: Scope) -> None:
+        """What a trusted proxy says beside the caller's address; nobody else is asked (S34)."""
+        names, tls = self._parts.place_headers, self._parts.tls_header
+        if (names is None and tls is None) or not is_from_proxy(scope, self._parts.trusted_proxies):
+            return
+        if names is not None:
+            scope["ostiary.edge_place"] = read_edge_place(scope["headers"], names)
+        if tls is not None:
+            scope["ostiary.tls_fact"] = read_handshake(scope["headers"], tls)
 
     async def _run(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         failure = None

@@ -65,7 +65,7 @@ def make_feed(services: Services, tell: Tell) -> Feed:
 
 def routes(services: Services, feed: Feed) -> list[BaseRoute]:
     """The feed's four addresses."""
-    documents = Documents(feed.hub, services.clock)
+    documents = Documents(feed.hub, feed.board, services.clock)
 
     async def snapshot(request: Request, _: Follower) -> Response:
         return await documents.snapshot(request)

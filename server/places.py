@@ -33,6 +33,11 @@ def edge_headers(settings: Settings) -> EdgeHeaders | None:
     return EdgeHeaders(country.encode(), city.encode() if city else None) if country else None
 
 
+def tls_header(settings: Settings) -> bytes | None:
+    """The header in which trusted proxies tell of the TLS handshake, where that is set."""
+    return settings.risk.tls_header.encode() if settings.risk.tls_header else None
+
+
 def begin_places(metrics: Metrics, geography: Geography) -> None:
     """Reads the files, so that no request waits for them, and registers their numbers.
 

@@ -45,7 +45,7 @@ def risk_conflicts(risk: Risk, *, has_proxies: bool) -> list[str]:
     ]
     faults += [
         f"{variable(('risk', name))}: expected OSTIARY_TRUSTED_PROXIES too, whose header it is"
-        for name in ("country_header", "city_header")
+        for name in ("country_header", "city_header", "tls_header")
         if getattr(risk, name) and not has_proxies
     ]
     if risk.city_header and not risk.country_header:

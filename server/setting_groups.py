@@ -274,3 +274,6 @@ class Risk(Group):
     city_header: HeaderName | None = Field(
         default=None, description="The header in which they give the city, such as CF-IPCity."
     )
+    tls_header: HeaderName | None = Field(
+        default=None, description="The header in which they describe the TLS handshake, such as a JA4 fingerprint."
+    )

@@ -218,6 +218,7 @@ class Settings(Group):
             open_registration=self.registration.open,
             has_mail=self.has_mail,
             delete_grace=timedelta(days=self.account.delete_grace_days),
+            risk_thresholds=self.signin_rules().risk,
         )
 
     def for_audit(self) -> AuditSettings:

@@ -27,6 +27,13 @@ PURE_MODULES = (
     "identity.oauth.pkce",
     "identity.redirect_uris",
     "ostiary.core",
+    "risk.browsers",
+    "risk.calibration",
+    "risk.distance",
+    "risk.population",
+    "risk.profile",
+    "risk.scorer",
+    "risk.sentences",
 )
 IMPURE = {
     "aiosqlite",

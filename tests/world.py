@@ -149,6 +149,9 @@ class World:
             )
             await self.services.emitter.emit_all(db, told, now=now)
         browser.cookies.set(cookie_name(self.services.settings, "session"), opened.cookie, domain="id.example.com")
+        own = cookie_name(self.services.settings, "device")
+        if own in browser.cookies and device.cookie:
+            browser.cookies.set(own, device.cookie, domain="id.example.com")
         return opened.session.id
 
     def authorize_url(self, client: CreatedClient, **params: str | None) -> str:

@@ -1,4 +1,4 @@
-"""A browser in a person's words: the label of a device (`identity.devices.label_of`) in its parts, to be translated."""
+"""A browser in a person's words: the label of a device (`identity.browser_labels`) in its parts, to be translated."""
 
 from dataclasses import dataclass
 

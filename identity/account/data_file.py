@@ -71,7 +71,7 @@ async def _ways_to_sign_in(db: AsyncConnection, person_id: bytes) -> dict[str, o
 # The columns that are told, by name; ids get their public form. Digests, keys and sealed values are not among them.
 _TABLES: Mapping[str, tuple[Table, tuple[str, ...]]] = {
     "mail_addresses": (emails, ("address", "is_primary", "verified_at", "created_at")),
-    "devices": (devices, ("id", "label", "created_at", "last_seen_at", "trusted_until", "revoked_at")),
+    "devices": (devices, ("id", "label", "name", "created_at", "last_seen_at", "trusted_until", "revoked_at")),
     "sessions": (
         sessions,
         ("id", "device_id", "auth_time", "created_at", "last_seen_at", "expires_at", "ended_at", "ended_why"),

@@ -7,7 +7,7 @@ from identity.account.browsers import parse_label
 from identity.account.deletion import keep_person
 from identity.account.shell import Shell, go_back
 from identity.account.state import FEW, load_state
-from identity.devices import label_of
+from identity.browser_labels import label_of
 from identity.services import Services
 from identity.within_session import within_session
 

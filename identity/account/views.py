@@ -10,6 +10,7 @@ from identity.account.activity_page import ActivityPage
 from identity.account.apps_page import AppsPage
 from identity.account.data_page import DataPage
 from identity.account.delete_page import DeletePage
+from identity.account.devices_page import DevicesPage
 from identity.account.emails_form import EmailsForm
 from identity.account.overview_page import OverviewPage
 from identity.account.password_form import PasswordForm
@@ -27,10 +28,12 @@ def routes(services: Services) -> list[BaseRoute]:
     """Every page of a person's own, and what its forms are sent to."""
     overview, profile, security = OverviewPage(services), ProfilePage(services), SecurityPage(services)
     sessions, apps, data, delete = SessionsPage(services), AppsPage(services), DataPage(services), DeletePage(services)
+    devices = DevicesPage(services)
     gets = {
         "/account": overview.show,
         "/account/profile": profile.show,
         "/account/security": security.show,
+        "/account/devices": devices.show,
         "/account/sessions": sessions.show,
         "/account/activity": ActivityPage(services).show,
         "/account/apps": apps.show,
@@ -44,6 +47,7 @@ def routes(services: Services) -> list[BaseRoute]:
         "/account/profile/emails": ("profile", EmailsForm(services).submit),
         "/account/security": ("security", security.submit),
         "/account/security/password": ("security", PasswordForm(services).submit),
+        "/account/devices": ("devices", devices.submit),
         "/account/sessions": ("sessions", sessions.submit),
         "/account/apps": ("apps", apps.submit),
         "/account/data": ("data", data.submit),

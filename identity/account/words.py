@@ -11,7 +11,7 @@ from audit.catalogue import all_types
 from audit.search.of_person import FoundEvent
 from base.ids import PERSON, show_id
 from identity.account.browsers import Browser, parse_label
-from identity.devices import label_of
+from identity.browser_labels import label_of
 from identity.services import Services
 
 # What follows from another event on the same list, or what applications do by themselves every few minutes.
@@ -55,6 +55,10 @@ SENTENCES: Mapping[str, str] = {
     "device.added": "You signed in from a new browser.",
     "device.remembered": "A browser was remembered.",
     "device.forgotten": "A browser is no longer remembered.",
+    "device.renamed": "You renamed a device.",
+    "device.removed": "A device was removed.",
+    "device.cloned": "A browser of yours may have been copied, and is no longer known as yours.",
+    "login.new_country": "You signed in from a country for the first time.",
     "password.set": "A new password was set.",
     "password.cleared": "Your password was made useless; a new one must be chosen.",
     "token.refused": "An application was refused.",

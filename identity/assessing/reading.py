@@ -17,6 +17,7 @@ from identity.assessing.sightings import Seeing
 from identity.device_cookies import recognise
 from identity.services import Services
 from risk.activity import activity_of
+from risk.keys import address_digest
 from risk.packing import Unreadable
 from risk.profile import Profile
 from risk.sighting import Elsewhere, Reported, Sighting, Surroundings
@@ -106,7 +107,7 @@ async def read_history(
         session_id or _NOBODY,
         cookie or _NOBODY,
         key.digest("account", person_id),
-        key.digest("address", seeing.address) if seeing.address else _NOBODY,
+        address_digest(key, seeing.address) or _NOBODY,
         key.digest("network", sighting.network) if sighting.network else _NOBODY,
         key.digest("person", person_id),
         key.digest("session", session_id) if session_id else _NOBODY,

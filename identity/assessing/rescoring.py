@@ -31,9 +31,10 @@ from identity.tables import grants, session_proofs
 from policy.assurance import AAL1, amr_of
 from policy.decide import within_session
 from policy.values import RiskThresholds
+from risk.edge_places import EdgePlace
 from risk.place import Place
 from risk.sighting import Sighting
-from risk.values import Assessment
+from risk.values import CRITICAL_FROM, Assessment
 
 Why = Literal["refresh", "introspection", "signal"]
 Effect = Literal["keep", "step_up", "end"]
@@ -108,7 +109,7 @@ def see_caller(
     address: str | None,
     user_agent: str | None,
     *,
-    edge_place: Place | None = None,
+    edge_place: EdgePlace | None = None,
     now: datetime,
 ) -> Seeing:
     """How a request looks that brings no cookies: an app's refresh, or what a service saw.
@@ -143,6 +144,23 @@ def lowered(claims: Mapping[str, list[str]], methods: frozenset[str]) -> dict[st
     return {**claims, "acr": [AAL1], "amr": [name for name in claims.get("amr", []) if name in kept]}
 
 
+async def end_with_grants(
+    db: AsyncConnection,
+    services: Services,
+    session_id: bytes,
+    *,
+    why: str,
+    now: datetime,
+    actor: str,
+    origin: Origin,
+) -> None:
+    """Ends a session with all of its grants: whoever sat there would have taken the offline ones along."""
+    await revocation.end_session(db, services, session_id, why=why, now=now, actor=actor, origin=origin)
+    theirs = select(grants.c.id).where(grants.c.session_id == session_id, grants.c.ended_at.is_(None))
+    for grant_id in (await db.execute(theirs)).scalars().all():
+        await revocation.end_grant(db, services, bytes(grant_id), why=why, now=now, actor=actor, origin=origin)
+
+
 async def _rescore(services: Services, session_id: bytes, asked: _Asked) -> Rescored | None:
     running: Running | None = None
     for _ in range(_TRIES):
@@ -172,7 +190,7 @@ def _is_due(running: Running, asked: _Asked) -> bool:
 async def _assess(services: Services, running: Running, asked: _Asked) -> Rescored | None:
     """What was found, and is stored; None where the session changed meanwhile."""
     seeing = _laid_over(running, asked)
-    began = running.seen and _on_its_device(running.seen.began, running, is_first=True)
+    began = _on_its_device(running.seen.began, running, is_first=True) if running.seen else None
     history = await read_history(
         services, running.person_id, seeing, cookie=None, session_id=running.id, began=began, now=asked.now
     )
@@ -194,7 +212,7 @@ async def _assess(services: Services, running: Running, asked: _Asked) -> Rescor
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """An assessment and what follows from it; `is_critical`: the crossed threshold was the highest one."""
+    """An assessment and what follows from it. `is_critical`: it has reached that level now, whatever follows."""
 
     assessment: Assessment
     place: Place
@@ -206,10 +224,11 @@ class _Found:
 def _weigh(services: Services, running: Running, assessment: Assessment, place: Place) -> _Found:
     thresholds = thresholds_of(services, running.clients)
     crossed = find_crossed(running.risk, assessment.score, thresholds)
+    is_critical = (-1 if running.risk is None else running.risk) < CRITICAL_FROM <= assessment.score
     effect: Effect = "end"
     if assessment.refusal is None:
         effect = within_session(running.risk, assessment.score, running.methods, thresholds)
-    return _Found(assessment, place, crossed, crossed == thresholds.strong, effect)
+    return _Found(assessment, place, CRITICAL_FROM if is_critical else crossed, is_critical, effect)
 
 
 def _laid_over(running: Running, asked: _Asked) -> Seeing:
@@ -253,7 +272,10 @@ def _event(running: Running, asked: _Asked, found: _Found, crossed: int) -> Even
     if before is None or before < crossed:
         kind = RISK_CRITICAL if found.is_critical else RISK_RAISED
     data: dict[str, object] = {"to": score, "threshold": crossed, "why": asked.why}
-    data |= {} if before is None else {"from": before}
+    if before is not None:
+        data["from"] = before
+    if kind is not RISK_LOWERED:
+        data |= _EFFECTS[found.effect]
     return Event(
         type=kind,
         actor="system",
@@ -262,7 +284,7 @@ def _event(running: Running, asked: _Asked, found: _Found, crossed: int) -> Even
         session_id=running.id,
         device_id=running.device_id,
         origin=asked.origin,
-        data=data | ({} if kind is RISK_LOWERED else _EFFECTS[found.effect]),
+        data=data,
         risk=note_of(found.assessment),
         place=place_fields(found.place),
     )
@@ -274,22 +296,14 @@ async def _follow(db: AsyncConnection, services: Services, running: Running, ask
     if found.crossed is not None:
         await services.emitter.emit(db, _event(running, asked, found, found.crossed), now=now)
     if found.effect == "end":
-        await _end(db, services, running, asked, why=_ENDED_WHY[found.assessment.refusal])
+        why = _ENDED_WHY[found.assessment.refusal]
+        await end_with_grants(db, services, running.id, why=why, now=now, actor="system", origin=asked.origin)
         return
     facts: dict[str, object] = {"risk": found.assessment.score}
     if found.effect == "step_up":
         await _step_up(db, running)
         facts["acr"] = AAL1
     await publish(db, Entry(Kind.FACTS, show_id(SESSION, running.id), now + LONGEST_TOKEN, facts=facts), now=now)
-
-
-async def _end(db: AsyncConnection, services: Services, running: Running, asked: _Asked, *, why: str) -> None:
-    """Ends the session with all of its grants: whoever sat there would have taken the offline ones along."""
-    now, origin = asked.now, asked.origin
-    await revocation.end_session(db, services, running.id, why=why, now=now, actor="system", origin=origin)
-    theirs = select(grants.c.id).where(grants.c.session_id == running.id, grants.c.ended_at.is_(None))
-    for grant_id in (await db.execute(theirs)).scalars().all():
-        await revocation.end_grant(db, services, bytes(grant_id), why=why, now=now, actor="system", origin=origin)
 
 
 async def _step_up(db: AsyncConnection, running: Running) -> None:

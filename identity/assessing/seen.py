@@ -13,7 +13,7 @@ _AAD = b"session seen "
 
 @dataclass(frozen=True, slots=True)
 class Assessed:
-    """An assessment, the look that it is about, and the address as it is always written."""
+    """An assessment, the look that it is about, and the address that it came from."""
 
     assessment: Assessment
     sighting: Sighting
@@ -22,7 +22,7 @@ class Assessed:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Both looks of one session: when it began, and when it was last seen, from `address` as it is always written.
+    """Both looks of one session: when it began, and when it was last seen, from `address`.
 
     `checked_s`: when it was last assessed (seconds since 1970), which need not be when it was last seen.
     """

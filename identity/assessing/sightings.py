@@ -12,14 +12,14 @@ from risk.keys import networks_of
 from risk.place import NOWHERE
 from risk.sighting import BrowserFacts, Sighting
 
-# Where the edge and the sign-in page leave what they found (`server/edge.py`, `identity.devices`).
+# Where the edge and the sign-in page leave what they found (`server/edge.py`, `identity.signin.browser_facts`).
 EDGE_PLACE, BROWSER_FACTS, TLS_FACT = "ostiary.edge_place", "ostiary.browser_facts", "ostiary.tls_fact"
 _MOST_AGENT, _MOST_PLATFORM = 512, 32
 
 
 @dataclass(frozen=True, slots=True)
 class Seeing:
-    """A sighting with the address that it came from, as it is always written; None where it is no address."""
+    """A sighting with the address that it came from, whole, for the lists; None where it is no address."""
 
     sighting: Sighting
     address: str | None
@@ -33,8 +33,10 @@ def see(
     return look(
         services,
         request.scope.get("ostiary.address"),
-        headers.get("user-agent"),
-        languages=headers.get("accept-language"),
+        # Who leaves these out must not fare better than who names what the person never used: a browser that says
+        # nothing of itself is one of its own, and without the header any language will do (RFC 9110 §12.5.4).
+        headers.get("user-agent", ""),
+        languages=headers.get("accept-language") or "*",
         facts=_facts(request),
         device_id=device_id,
         has_cookie=has_cookie,
@@ -57,9 +59,12 @@ def look(
     edge_place: EdgePlace | None = None,
     now: datetime,
 ) -> Seeing:
-    """The same for what somebody else saw: a service that asks about a token passes these on."""
+    """The same for what somebody else saw: a service that asks about a token passes these on.
+
+    `user_agent` is empty where a browser said nothing of itself, None where none was asked.
+    """
     risk = services.risk
-    agent = user_agent[:_MOST_AGENT] if user_agent else None
+    agent = user_agent[:_MOST_AGENT] if user_agent else user_agent
     networks = networks_of(address) if address else None
     place = services.geography.place_of(address) if networks else NOWHERE
     sighting = Sighting(
@@ -67,7 +72,7 @@ def look(
         address=risk.key.short("address", networks[0]) if networks else None,
         network=risk.key.short("network", networks[1]) if networks else None,
         place=place_by_edge(place, edge_place),
-        user_agent=risk.key.short("agent", agent) if agent else None,
+        user_agent=risk.key.short("agent", agent) if agent else agent,
         browser=parse_user_agent(agent),
         languages=cut_languages(languages),
         facts=facts,
@@ -75,7 +80,7 @@ def look(
         has_cookie=has_cookie,
         tls=tls,
     )
-    return Seeing(sighting, networks[0] if networks else None)
+    return Seeing(sighting, address if networks else None)
 
 
 def _facts(request: Request) -> BrowserFacts | None:

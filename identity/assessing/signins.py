@@ -18,6 +18,7 @@ from identity.services import Services
 from identity.values import SigninAttempt
 from policy.assurance import AAL2, met_by
 from risk.activity import count_failure, count_successes
+from risk.keys import address_digest
 from risk.profile import Profile
 from risk.values import MEDIUM_FROM
 
@@ -40,6 +41,7 @@ _KEEP_PROFILE = Statement(
     " ON CONFLICT (person_id) DO UPDATE SET sealed = excluded.sealed, updated_at = excluded.updated_at,"
     " version = risk_profiles.version + 1) SELECT n FROM input",
 )
+WHOLE_AFTER_S = 6 * 3600.0
 # A code from the person's mailbox says as much of who they are as a second factor does.
 _VOUCHING = frozenset({"mail_code"})
 
@@ -75,11 +77,21 @@ async def learn_signin(
     sealed = row[0] if row is not None else None
     profile = open_profile(services, person_id, sealed if isinstance(sealed, bytes) else None) or Profile.empty()
     sighting = replace(assessed.sighting, device=device_id.hex())
-    services.risk.crowd.note(sighting, before=profile)
+    share = share_in_everyone(profile, sighting.at_s)
+    services.risk.crowd.note(sighting, before=profile, weight=share)
     body = profile.learn(sighting).to_bytes()
     await send(db, _KEEP_PROFILE, (person_id, services.sealer.seal(body, aad=PROFILE_AAD + person_id), to_micros(now)))
     for key in activity_keys(services, assessed):
-        await count_successes(db, key, 1, now=now)
+        await count_successes(db, key, share, now=now)
+
+
+def share_in_everyone(before: Profile, at_s: float) -> float:
+    """What a sign-in counts among everyone's: whole after six hours, less the sooner it follows the one before.
+
+    So whoever signs in to an account of their own all day long makes no network, device or browser usual, and earns
+    their address no more patience than anybody else.
+    """
+    return min(1.0, max(0.0, at_s - before.last_s) / WHOLE_AFTER_S) if before.signins else 1.0
 
 
 async def note_failure(
@@ -94,6 +106,7 @@ async def note_failure(
 def activity_keys(services: Services, seen: Seeing | Assessed) -> list[bytes]:
     """The digests of address and network, where there is an address."""
     key, network = services.risk.key, seen.sighting.network
-    if seen.address is None or network is None:
+    address = address_digest(key, seen.address)
+    if address is None or network is None:
         return []
-    return sorted((key.digest("address", seen.address), key.digest("network", network)))
+    return sorted((address, key.digest("network", network)))

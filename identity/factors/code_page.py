@@ -18,6 +18,7 @@ from identity.factors.code_step import CodeKind, NotAccepted, is_asked, take_cod
 from identity.form_tokens import form_token
 from identity.services import Services
 from identity.signin.address_limits import find_wait
+from identity.signin.browser_facts import note_browser_facts
 from identity.signin.flow import Flow, load_flow, respond
 from identity.signin.paths import PROVING, path_of
 from identity.signin.slowing import answer_late
@@ -91,6 +92,7 @@ class CodePage:
             return await refuse_step(services, request, flow, "foreign_form")
         if not is_asked(flow, self._kind.method) or flow.standing is None:
             return await refuse_step(services, request, flow, "out_of_order")
+        note_browser_facts(request, form)
         fault = self._find_empty(form)
         if fault is not None:
             await refuse_step(services, request, flow, "empty_form")
@@ -137,6 +139,7 @@ class CodePage:
             "factor_code.html",
             status=STATUS[fault],
             pending_authorization=authorize is not None,
+            own_script=True,
             ui_locales=flow.ui_locales,
             method=self._kind.method,
             action=PROVING[self._kind.method],

@@ -17,6 +17,7 @@ from identity.factors.passkeys import relying_party, request_options
 from identity.form_tokens import form_token
 from identity.services import Services
 from identity.signin import address_limits
+from identity.signin.browser_facts import note_browser_facts
 from identity.signin.flow import Flow, load_flow, respond
 from identity.signin.paths import PROVING, path_of
 from identity.signin.signin_page import PURPOSE
@@ -85,6 +86,7 @@ class PasskeySigninPage:
         if wait_s is not None:
             await refuse_step(services, request, flow, "address_limit")
             return wait_page(services, request, 429, wait_s, flow.attempt.request)
+        note_browser_facts(request, form)
         keep, remember = form.get("keep") == "yes", form.get("remember") == "yes" and self._remember_days > 0
         taken = await take_passkey(services, request, flow, form["credential"], keep=keep, remember=remember)
         if taken is None:

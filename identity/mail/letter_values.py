@@ -33,6 +33,8 @@ class Notice(StrEnum):
     """Letters about something that happened to an account; each carries a link that says "this was not me"."""
 
     NEW_DEVICE = "new_device"
+    NEW_COUNTRY = "new_country"
+    DEVICE_CLONED = "device_cloned"
     UNUSUAL_SIGNIN = "unusual_signin"
     PASSWORD_CHANGED = "password_changed"
     FACTOR_ADDED = "factor_added"
@@ -74,7 +76,10 @@ SHAPES: Mapping[str, Shape] = {
     LetterKind.MAIL_CODE: Shape({"code": str, "expires_at": datetime}, _NAME),
     LetterKind.EMAIL_REMOVED: Shape({"at": datetime}, _NAME),
     LetterKind.REPORT: Shape({"report": str, "title": str, "from_at": datetime}, dict.fromkeys(FIGURES, str)),
-    Notice.NEW_DEVICE: _notice(),
+    # A country is told by its code (ISO 3166-1 alpha-2), and shown by its name.
+    Notice.NEW_DEVICE: _notice(known={"country": str}),
+    Notice.NEW_COUNTRY: _notice({"country": str}),
+    Notice.DEVICE_CLONED: _notice(),
     Notice.UNUSUAL_SIGNIN: _notice(),
     Notice.PASSWORD_CHANGED: _notice(),
     Notice.FACTOR_ADDED: _notice({"method": str}, {"label": str}),

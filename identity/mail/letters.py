@@ -19,6 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from base.languages import DEFAULT
 from base.mail import one_line
 from base.pages import load_translations
+from identity.country_names import country_name
 from identity.mail.letter_values import FIGURES, Fact, Letter
 
 _HERE = Path(__file__).parent
@@ -98,7 +99,7 @@ class LetterWriter:
         draft = Draft()
         shared = {"service": self._service_name, "issuer": self._issuer}
         # What a template may ask for by name, told or not.
-        names = ("name", "browser", "address", "label", "code", "until", "new_email", "added", "removed")
+        names = ("name", "browser", "address", "label", "code", "until", "new_email", "added", "removed", "country")
         unknown = dict.fromkeys((*names, *FIGURES))
         facts = {name: _shown(value) for name, value in letter.facts.items()}
         words = self._words[letter.language]
@@ -107,6 +108,7 @@ class LetterWriter:
             letter=draft,
             show=partial(show_instant, language=letter.language),
             show_day=partial(show_day, language=letter.language),
+            show_country=partial(country_name, language=letter.language),
         )
         frame = self._frames[letter.language].get_template("mail_frame.html")
         html = frame.render(**shared, language=letter.language, subject=draft.subject, blocks=draft.blocks)

@@ -15,7 +15,7 @@ from base.clock import to_micros
 from base.languages import choose_language
 from base.statements import Statement
 from base.within import run
-from identity.devices import label_of
+from identity.browser_labels import label_of
 from identity.links import make_link
 from identity.mail.letter_values import SHAPES, Fact, Letter, LetterKind, Notice, check_facts
 from identity.mail.outbox import promise

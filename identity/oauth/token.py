@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from starlette.requests import Request
 
 from base.request import read_form
+from identity.assessing.sightings import EDGE_PLACE
 from identity.oauth.client_auth import authenticate_client
 from identity.oauth.errors import OAuthError
 from identity.oauth.grants import authorization_code, client_credentials, refresh_token
@@ -29,7 +30,7 @@ def token_endpoint(services: Services) -> Endpoint:
         form = await read_form(request)
         now = services.clock()
         client = await authenticate_client(services, request, form, now=now)
-        asked = TokenRequest(services, client, form, origin_of(request), now)
+        asked = TokenRequest(services, client, form, origin_of(request), now, request.scope.get(EDGE_PLACE))
         grant_type = form.get("grant_type", "")
         try:
             body = await _choose_grant(asked, grant_type)(asked)

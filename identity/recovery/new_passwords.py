@@ -9,6 +9,7 @@ from audit.record import Origin
 from base.forms import Form
 from base.ids import PERSON, show_id
 from identity import lockout, passwords, revocation
+from identity.assessing.recovering import note_recovery
 from identity.devices import forget_devices
 from identity.links import void_links
 from identity.person_values import Person
@@ -46,6 +47,7 @@ async def replace_password(
     )  # fmt: skip
     await void_links(db, CODE, person_id)
     await release_counters(db, services, person_id)
+    await note_recovery(db, person_id, now=now)
     await end_everything(db, services, person_id, why=why, now=now, origin=origin)
 
 

@@ -11,6 +11,7 @@ from audit.record import Event, Origin
 from base.ids import PERSON, show_id
 from identity import links, passwords
 from identity.account.deletion import keep_person
+from identity.assessing.recovering import forget_history
 from identity.links import Link
 from identity.mail.letter_values import Notice
 from identity.recovery.added_since import find_added, remove_added
@@ -45,6 +46,7 @@ async def end_all(
     actor = show_id(PERSON, person_id)
     await end_everything(db, services, person_id, why=WHY, now=now, origin=origin)
     await passwords.clear_password(db, services, person_id, why=WHY, now=now, actor=actor, origin=origin)
+    await forget_history(db, person_id, now=now)
     for kind in (RECOVER, CODE, RESET, VERIFY, UNLOCK):
         await links.void_links(db, kind, person_id)
     await remove_added(db, services, person_id, await find_added(db, person_id, link), why=WHY, now=now, origin=origin)
@@ -84,7 +86,7 @@ async def _undo(
     """Takes back what a notice told of, as far as its link knows it."""
     facts = {name: bytes.fromhex(str(value)) for name, value in link.payload.items() if name != "about"}
     match link.payload["about"]:
-        case Notice.NEW_DEVICE | Notice.UNUSUAL_SIGNIN if "device" in facts:
+        case Notice.NEW_DEVICE | Notice.NEW_COUNTRY | Notice.UNUSUAL_SIGNIN if "device" in facts:
             await _revoke_device(db, services, person_id, facts["device"], now=now, origin=origin)
         case Notice.EMAIL_CHANGED if "email" in facts:
             await restore_primary(db, services, person_id, facts["email"].decode(), now=now, origin=origin)

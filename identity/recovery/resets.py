@@ -10,6 +10,7 @@ from base.clock import to_seconds
 from base.ids import PERSON, show_id
 from identity import links, passwords
 from identity.accounts import load_person
+from identity.assessing.recovering import note_recovery
 from identity.errors import Refused
 from identity.factors.backup_codes import delete_codes
 from identity.factors.registry import list_factors, remove_factor
@@ -104,6 +105,7 @@ async def complete_reset(
     if password_hash is not None:
         await replace_password(db, services, person_id, password_hash, why="reset", now=now, origin=origin)
     else:
+        await note_recovery(db, person_id, now=now)
         await end_everything(db, services, person_id, why="reset", now=now, origin=origin)
     actor = show_id(PERSON, person_id)
     done = Event(type=RECOVERY_DONE, actor=actor, subject=actor, person=person_id, origin=origin, data={"by": "reset"})

@@ -6,6 +6,7 @@ DESTINATIONS: Mapping[str, str] = {
     "account": "/account",
     "profile": "/account/profile",
     "security": "/account/security",
+    "devices": "/account/devices",
     "sessions": "/account/sessions",
     "activity": "/account/activity",
     "apps": "/account/apps",

@@ -33,7 +33,7 @@ from identity.signin.attempt import (
 )
 from identity.signin.destinations import DESTINATIONS
 from identity.signin.facts import facts_of, is_outdated
-from identity.signin.next_step import Evidence, next_step, weigh
+from identity.signin.next_step import TAKEN_OVER, UNUSUAL, Evidence, next_step, weigh
 from identity.signin.paths import path_of
 from identity.signin.state import Asked, Issue, Refuse, Step
 from identity.standing import find_standing
@@ -283,4 +283,12 @@ def _refusal_page(services: Services, request: Request, step: Refuse) -> Respons
     """A refusal that goes to the person, since there is no application to tell."""
     if step == CLIENT_GONE:
         return services.pages.error(request, 400, "Unknown application", "The application is not registered here.")
-    return services.pages.error(request, 403, "Access denied", "The rules of this service do not allow this sign-in.")
+    text = "The rules of this service do not allow this sign-in."
+    if step == UNUSUAL:
+        text = (
+            "This sign-in looks unlike your others, and there is nothing to prove it with."
+            " Sign in from a device and a network that you have used before, or ask for help."
+        )
+    elif step == TAKEN_OVER:
+        text = "Somebody else may have been in this account. Choose a new password by mail first."
+    return services.pages.error(request, 403, "Access denied", text)

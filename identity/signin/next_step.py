@@ -7,7 +7,7 @@ from identity.signin.destinations import WANT_FRESH
 from identity.signin.state import Consent, Enrol, Issue, Prove, Refuse, SignIn, Step
 from identity.values import AuthorizeRequest, LiveSession, Proof, SigninAttempt
 from policy.assurance import KNOWN_ACR, PASSKEYS
-from policy.values import Effect
+from policy.values import Decision, Effect
 
 # A sign-in begins with one of these; everything else only adds to it.
 PRIMARY = PASSKEYS | {"pwd"}
@@ -18,13 +18,15 @@ _NOT_ENROLLED = Refuse("interaction_required", "the person has to add a factor f
 _NOT_CONSENTED = Refuse("consent_required", "the person has not allowed all that is asked for")
 _UNMET_ACR = Refuse("unmet_authentication_requirements", "what is asked of the authentication cannot be met")
 _DENIED = Refuse("access_denied", "the sign-in was denied by policy")
-_UNUSUAL = Refuse("access_denied", "this sign-in is too unusual, and there is no second factor to prove it with")
+UNUSUAL = Refuse("access_denied", "this sign-in is too unusual, and there is no second factor to prove it with")
+TAKEN_OVER = Refuse("access_denied", "this account has to be recovered first")
+_AT_RISK = frozenset({"risk_high_unmet", "risk_critical_unmet"})
 _REFUSALS = {
     "unmet_acr": _UNMET_ACR,
-    "risk_high_unmet": _UNUSUAL,
-    "risk_critical_unmet": _UNUSUAL,
+    "risk_high_unmet": UNUSUAL,
+    "risk_critical_unmet": UNUSUAL,
     "address_blocked": Refuse("access_denied", "sign-ins from this address are blocked"),
-    "taken_over": Refuse("access_denied", "this account has to be recovered first"),
+    "taken_over": TAKEN_OVER,
 }
 
 
@@ -107,7 +109,7 @@ def _step_for(attempt: SigninAttempt, evidence: Evidence, consented: bool, *, ma
     if request is not None and session is not None and request.hint_sub not in (None, session.sub):
         return _OTHER_PERSON
     if decision.effect is not Effect.ALLOW:
-        return next((_REFUSALS[reason] for reason in decision.reasons if reason in _REFUSALS), _DENIED)
+        return _denied(attempt, session, decision)
     for obligation in decision.obligations:
         match obligation.kind:
             case "prove":
@@ -123,6 +125,13 @@ def _step_for(attempt: SigninAttempt, evidence: Evidence, consented: bool, *, ma
     if request is not None and not _has_consented(attempt, session, request, consented):
         return Consent()
     return Issue()
+
+
+def _denied(attempt: SigninAttempt, session: LiveSession | None, decision: Decision) -> Step:
+    if session is not None and attempt.session_id != session.id and _AT_RISK & set(decision.reasons):
+        # The session's score, not this browser's of now: whoever signs in again is looked at again (S24).
+        return SignIn()
+    return next((_REFUSALS[reason] for reason in decision.reasons if reason in _REFUSALS), _DENIED)
 
 
 def _has_consented(attempt: SigninAttempt, session: LiveSession, request: AuthorizeRequest, consented: bool) -> bool:

@@ -191,12 +191,13 @@ async def _record_failure(
     async with services.database.transaction() as db:
         event = _event_about(account, client_id=client_id, origin=origin, refused=False, reason=reason)
         await services.emitter.emit(db, event, now=now)
-        await note_failure(db, services, origin, person.id if person else account.typed_digest.encode(), now=now)
         if reservation.locks_until is not None and account.person is not None:
             event = _lockout_event(account.person, reservation.failures, reservation.locks_until, origin)
             await services.emitter.emit(db, event, now=now)
             await drop_pending(db, account.person.id)
             await notify(db, services, account.person.id, Notice.LOCKED, now=now, origin=origin)
+        # Last: a sign-in of the same person holds its attempt, and counts at the same address after that.
+        await note_failure(db, services, origin, person.id if person else account.typed_digest.encode(), now=now)
 
 
 def _reason_of(account: Account, verified: Verified) -> str:

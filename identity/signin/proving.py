@@ -21,9 +21,8 @@ from base.within import run_each
 from identity import revocation
 from identity.assessing.seen import Assessed
 from identity.assessing.signins import assess_signin, learn_signin, may_learn
-from identity.devices import SeenDevice, remember_device, see_device
-from identity.mail.letter_values import Notice
-from identity.mail.notices import notify
+from identity.device_clones import end_cloned
+from identity.devices import SeenDevice, read_device, remember_device, see_device
 from identity.services import Services
 from identity.sessions import OpenedSession, find_live, renew_session, start_session
 from identity.signin.attempt import save_attempt
@@ -31,7 +30,14 @@ from identity.signin.facts import facts_of
 from identity.signin.flow import Turn, take_turn
 from identity.signin.next_step import PRIMARY, weigh
 from identity.signin.state import Issue
-from identity.signin.told import critical_events, proof_event, succeeded_event, tell_unusual
+from identity.signin.told import (
+    critical_events,
+    new_country,
+    new_country_event,
+    proof_event,
+    succeeded_event,
+    tell_person,
+)
 from identity.tables import people
 from identity.values import LiveSession, Proof, SigninAttempt, Standing
 from policy.values import Decision, Effect, Obligation
@@ -95,6 +101,8 @@ async def add_proof(
         return None
     # Before anything is learned of it, and anew at each step: what is known around it may have changed meanwhile.
     assessed = await assess_signin(services, request, standing.id, session_id=moved.session_id, now=now)
+    if assessed.sighting.is_cloned:
+        await end_cloned(db, services, read_device(request, services) or b"", now=now, origin=origin)
     attempt = replace(moved, assessment=assessed.assessment)
     step = _Step(attempt, session, standing, assessed, now, origin)
     decision = _decide(services, attempt, session, standing, now=now)
@@ -128,8 +136,11 @@ async def _admit(
     if found is None:
         return None
     opened, device = found
-    if Obligation("notify") in decision.obligations:
-        await tell_unusual(db, services, standing.id, device, now=now, origin=origin)
+    country = new_country(step.assessed) if step.attempt.session_id is None else None
+    if country:
+        told.append(new_country_event(opened.session, device, step.assessed, origin=origin))
+    is_unusual = Obligation("notify") in decision.obligations
+    await tell_person(db, services, standing.id, device, country=country, is_unusual=is_unusual, now=now, origin=origin)
     if remember and services.settings.remember_device:
         device = await remember_device(db, services, standing.id, device, told=told, now=now, origin=origin)
     await services.emitter.emit_all(db, told, now=now)
@@ -208,7 +219,8 @@ async def _open(
 ) -> tuple[OpenedSession, SeenDevice] | None:
     """The session that the proofs lead to; None where they were to add to one that has ended meanwhile."""
     attempt, standing, session, now, origin = step.attempt, step.standing, step.session, step.now, step.origin
-    device = await see_device(db, services, standing.id, request, told=told, now=now, origin=origin)
+    sighting = step.assessed.sighting
+    device = await see_device(db, services, standing.id, request, told=told, sighting=sighting, now=now, origin=origin)
     opened, anew = None, attempt.session_id is None
     if session is not None and session.person_id == standing.id:
         opened = await _renew(db, services, step, session, device, anew=anew)
@@ -226,9 +238,6 @@ async def _open(
         told.append(succeeded_event(opened.session, device, client_id, step.assessed, origin=origin))
     if may_learn(attempt):
         await learn_signin(db, services, standing.id, step.assessed, device.id, now=now)
-    if device.is_new and not device.is_first:
-        about = {"device": device.id}
-        await notify(db, services, standing.id, Notice.NEW_DEVICE, now=now, origin=origin, about=about)
     return opened, device
 
 

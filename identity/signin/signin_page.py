@@ -15,6 +15,7 @@ from identity.services import Services, origin_of
 from identity.sessions import find_live
 from identity.signin.address_limits import find_begin_wait, find_wait
 from identity.signin.attempt import new_attempt, store_attempt
+from identity.signin.browser_facts import note_browser_facts
 from identity.signin.complete import complete_signin
 from identity.signin.flow import Flow, load_flow, respond, too_many_page
 from identity.signin.password_step import NotProven, ProvenPassword, find_account, prove_password
@@ -71,6 +72,7 @@ class SigninPage:
         if wait_s is not None:
             await refuse_step(services, request, flow, "address_limit")
             return wait_page(services, request, 429, wait_s, flow.attempt.request)
+        note_browser_facts(request, form)
         try:
             return await self._prove(request, flow, form, began)
         except HashPoolBusy as busy:

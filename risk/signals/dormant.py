@@ -18,7 +18,8 @@ def find_dormant(compared: Compared, around: Surroundings) -> tuple[Reason, ...]
     """`first_signin`, or `account_dormant` after three months that are long for this person."""
     profile = compared.profile
     if not profile.signins:
-        return (Reason("first_signin", FIRST),)
+        # A recovered account is somebody's, and its history may have been forgotten because it was not theirs.
+        return () if around.recovered_s is not None else (Reason("first_signin", FIRST),)
     gap = compared.sighting.at_s - profile.last_s
     usual = (profile.last_s - profile.first_s) / max(profile.signins - 1, 1)
     if gap < _LONG_S or gap < _TIMES * usual:

@@ -40,6 +40,7 @@ TOKEN_KEY = "ostiary.token"
 VERIFIER_KEY = "ostiary.verifier"
 POLICY_VIOLATION = 1008
 _GUARDED = ("http", "websocket")
+_NOTHING_OPENED: OpenConnection | None = None
 
 _NOT_BEHIND = "this route is not behind ostiary.asgi.RequireToken, or is exempt from it"
 
@@ -136,22 +137,20 @@ class RequireToken:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection (ASGI 3.0)."""
-        # The way of nearly every request, in one piece: whatever it calls, makes or touches costs each of them.
+        # The way of nearly every request, in one piece: whatever it calls costs each of them.
         if scope["type"] not in _GUARDED or scope["path"] in self._unguarded:
             await self._serve_unguarded(scope, receive, send)
             return
-        asked = self._sensitivity
-        sensitivity = asked if isinstance(asked, Sensitivity) else asked(scope)
+        sensitivity = self._sensitivity if isinstance(self._sensitivity, Sensitivity) else self._sensitivity(scope)
         admitted: tuple[AccessToken, bytes] | KnownHeader | None = self._recall(scope["headers"])
         if admitted is None or (self._needs is not None and not self._needs.are_met_by_scopes(admitted[0])):
             admitted = await self._admit(scope, send, sensitivity)
-            if admitted is None:
-                return
-        token, header = admitted[0], admitted[1]
-        scope[TOKEN_KEY], scope[VERIFIER_KEY] = token, self._verifier
+        if admitted is None:
+            return
+        token, header, scope[VERIFIER_KEY] = admitted[0], admitted[1], self._verifier
+        scope[TOKEN_KEY] = token
         watch, task = self._watch, current_task(self._tasks.loop) or self._tasks.find()
-        opened: OpenConnection | None = None
-        is_answered = False
+        opened, is_answered = _NOTHING_OPENED, False
 
         def pass_on(message: Message) -> Awaitable[None]:
             nonlocal opened, is_answered

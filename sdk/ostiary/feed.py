@@ -57,8 +57,11 @@ class Feed:
 
     The thread begins by `start`, or with the first verification; a process that forks has one of its own in each
     child. `folder` keeps the last state on disk (mode 0600), so that a cold start refuses what was revoked at once.
-    `follower` names this service's instance at the server (1 to 48 of A-Z a-z 0-9 . _ -; the process's number is
-    added); without it, it is the machine's name. `close`, `aclose`, `with` or the program's end stop the thread.
+    `follower` names this service's instance at the server (1 to 48 of A-Z a-z 0-9 . _ -; the process's number and a
+    random part are added); without it, it is the machine's name.
+
+    `close`, `aclose`, `with` or the program's end stop the thread and say goodbye to the server, which otherwise counts
+    this process until its lease is lost for sure. A feed that was closed vouches for nothing: its state is lost.
 
     Nothing that a server or a network does raises here: it makes `state` stale, then lost. Bad settings raise
     ConfigurationError. `ssl_context` brings a private CA; `transport`, `clock` (epoch seconds) and `monotonic` are for
@@ -169,7 +172,7 @@ class Feed:
         return self._inner.watchers.add(callback)
 
     def close(self, timeout_s: float = 2) -> None:
-        """Stops following, waiting so long at most, and saves what is known to `folder`. It does not begin again."""
+        """Stops following, waiting so long at most, says goodbye, and saves what is known to `folder`; for good."""
         self._closing.detach()
         self._inner.close(timeout_s)
 

@@ -167,7 +167,7 @@ class FeedClient:
 
     async def delta(self, epoch: str, after: int, *, wait_s: int = 0) -> Document:
         """The entries after a number; waits so long for the first one. FeedGone where the log does not go so far."""
-        asked_for = {"epoch": epoch, "after": str(after)}
+        asked_for = {"epoch": epoch, "after": str(after), "follower": self._follower}
         if wait_s:
             asked_for["wait"] = str(wait_s)
         with anyio.fail_after(self._timeout_s + wait_s):
@@ -190,7 +190,14 @@ class FeedClient:
 
     async def acknowledge(self, epoch: str, seq: int) -> None:
         """Tells the server that everything up to a number is in force here."""
-        said = json.dumps({"follower": self._follower, "epoch": epoch, "seq": seq}).encode()
+        await self._tell({"epoch": epoch, "seq": seq})
+
+    async def say_goodbye(self, epoch: str, seq: int) -> None:
+        """Tells the server that nothing is accepted here any more by what the feed said, so nobody waits for us."""
+        await self._tell({"epoch": epoch, "seq": seq, "leaving": True})
+
+    async def _tell(self, parts: Mapping[str, object]) -> None:
+        said = json.dumps({"follower": self._follower, **parts}).encode()
         with anyio.fail_after(self._timeout_s):
             response, _ = await self._send("POST", "ack", {}, {"Content-Type": "application/json"}, said)
             await response.aclose()

@@ -32,13 +32,14 @@ class Lease:
     """Since when nothing is known of the log. Written by the thread that follows it, read by any without a lock.
 
     All times are seconds of one own monotonic clock, best one that goes on while the machine sleeps. `vouched_at` is
-    when what is known was the whole of the log, at the latest of all such moments; it never goes back.
+    when what is known was the whole of the log, at the latest of all such moments; it never goes back before the end.
     """
 
     def __init__(self, *, fresh_for_s: float = FRESH_FOR_S, lost_after_s: float = LOST_AFTER_S) -> None:
         self._fresh_for_s = fresh_for_s
         self._lost_after_s = lost_after_s
         self.vouched_at = -inf
+        self._has_ended = False
         # The newest head heard of the process that spoke last: a cache's old answer is recognised by it.
         self._boot = ""
         self._up_ms = -1
@@ -62,8 +63,12 @@ class Lease:
         if vouched_at is None:
             return
         self._boot, self._up_ms = head.boot, head.up_ms
-        if agrees:
+        if agrees and not self._has_ended:
             self.vouched_at = max(self.vouched_at, vouched_at)
+
+    def end(self) -> None:
+        """Lost from now on, whatever is still heard; for the thread that calls `heard`, or once that has ended."""
+        self._has_ended, self.vouched_at = True, -inf
 
     def age_s(self, now: float) -> float:
         """How old what we know may be; infinite before the first head that agreed."""

@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import os
+import secrets
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,8 @@ from ostiary.loop_thread import LoopThread, begin_in_children
 
 SAVE_EVERY_S = 10.0
 AFTER_ERROR_S = 10.0
+# A server that is away keeps no program from ending.
+GOODBYE_S = 1.0
 MAX_NAME = 64
 
 logger = logging.getLogger("ostiary")
@@ -54,6 +58,8 @@ class FeedThread:
             self._disk = FeedDisk(settings.folder, issuer=settings.route.address.issuer)
         self.log, self.lease, self.watchers = FeedLog(settings.route.address.issuer), Lease(), Watchers()
         self.follower: Follower | None = None
+        self._task: asyncio.Task[object] | None = None
+        self._name = ""
         self._lock = Lock()
         self.is_started = self._is_closed = self._has_warned = False
         self._saved: tuple[str | None, int] | None = None
@@ -68,6 +74,7 @@ class FeedThread:
             if self._has_begun():
                 return
             self._load()
+            self._name = follower_name(self._settings.follower)
             try:
                 self._thread.submit(self._live)
             except (RuntimeError, MemoryError) as error:
@@ -81,16 +88,44 @@ class FeedThread:
         return self.is_started or self._is_closed
 
     def close(self, timeout_s: float = 2.0) -> None:
-        """Ends the thread, waiting so long at most, and saves what is known."""
+        """Ends the thread, waiting so long at most, and saves what is known; says goodbye to the server before."""
+        ends_at = time.monotonic() + timeout_s
         with self._lock:
             was_running, self._is_closed = self.is_started and not self._is_closed, True
-        if was_running and self._thread.stop(timeout_s) and self._disk is not None:
-            # The thread has ended: nobody else writes the log any more.
-            document = self._document()
-            if document is not None:
+        if was_running:
+            self._take_leave(min(timeout_s, GOODBYE_S))
+            has_ended = self._thread.stop(max(0.0, ends_at - time.monotonic()))
+            self.lease.end()
+            # Once the thread has ended, nobody else writes the log any more.
+            if has_ended and self._disk is not None and (document := self._document()) is not None:
                 self._disk.store(document)
 
+    def _take_leave(self, timeout_s: float) -> None:
+        """Ends the following and says goodbye, where that can be done so soon: the server would wait for us else."""
+        if self._thread.is_current:
+            return
+        try:
+            self._thread.submit(self._leave).result(timeout_s)
+        except Exception as error:  # noqa: BLE001 - nothing that happens here keeps a program from ending
+            logger.debug("the feed's goodbye failed: %s", type(error).__name__)
+
+    async def _leave(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        # Said before nobody could be refused by it any more, a goodbye would be a lie.
+        self.lease.end()
+        epoch, seq = self.log.epoch, self.log.seq
+        if self.follower is None or not self.follower.connections or epoch is None:
+            return
+        client = self._open_client()
+        try:
+            await client.say_goodbye(epoch, seq)
+        finally:
+            await client.aclose()
+
     async def _live(self) -> None:
+        self._task = asyncio.current_task()
         while True:
             try:
                 await self._follow()
@@ -99,14 +134,7 @@ class FeedThread:
                 await asyncio.sleep(AFTER_ERROR_S)
 
     async def _follow(self) -> None:
-        settings = self._settings
-        client = FeedClient(
-            settings.route,
-            settings.tokens,
-            follower=follower_name(settings.follower),
-            transport=settings.transport,
-            monotonic=settings.monotonic,
-        )
+        settings, client = self._settings, self._open_client()
         keys = FeedKeys(
             settings.route,
             transport=settings.transport,
@@ -122,6 +150,16 @@ class FeedThread:
                 tasks.create_task(self._save_forever())
         finally:
             await client.aclose()
+
+    def _open_client(self) -> FeedClient:
+        settings = self._settings
+        return FeedClient(
+            settings.route,
+            settings.tokens,
+            follower=self._name,
+            transport=settings.transport,
+            monotonic=settings.monotonic,
+        )
 
     async def _save_forever(self) -> None:
         while self._disk is not None:
@@ -161,13 +199,16 @@ class FeedThread:
         # The fork may have come between a change and its number.
         revocations.version += 1
         self.watchers.begin_in_child()
-        self._lock, self.follower, self._saved = Lock(), None, None
+        self._lock, self.follower, self._task, self._saved = Lock(), None, None, None
         self.is_started = False
 
 
 def follower_name(wished: str | None) -> str:
-    """The name of this process at the server: what was wished, or the machine's name, and the process's number."""
+    """A name that no other follower has: what was wished, or the machine's, the process's number, and chance.
+
+    Two containers may well have the same of the first two, and the server would take them for one.
+    """
     letters = (wished or socket.gethostname() or "follower").encode("ascii", "replace").decode()
-    tail = f"-{os.getpid()}"
+    tail = f"-{os.getpid()}-{secrets.token_hex(3)}"
     clean = "".join(each if each.isalnum() or each in "._-" else "-" for each in letters)
     return clean[: MAX_NAME - len(tail)] + tail

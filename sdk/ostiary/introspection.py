@@ -4,8 +4,9 @@ import asyncio
 import hashlib
 import ssl
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
+from ipaddress import ip_address
 from secrets import SystemRandom
 
 import httpx2
@@ -23,6 +24,7 @@ from ostiary.loop_thread import LoopThread, begin_in_children
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 5.0
 MOST_REMEMBERED = 4096
+MOST_USER_AGENT = 512
 # The inner deadline ends the work; the outer one frees the caller from what cannot be cancelled.
 GRACE_S = 1.0
 
@@ -57,9 +59,11 @@ class SyncIntrospector:
         begin_in_children(self, SyncIntrospector._begin_in_process)
         self._closing = weakref.finalize(self, self._thread.stop, GRACE_S)
 
-    def introspect(self, token: str) -> bool:
-        """Whether the token is active; IntrospectionUnavailable where the issuer cannot be asked."""
-        asked = self._ask(token)
+    def introspect(
+        self, token: str, *, client_address: str | None = None, client_user_agent: str | None = None
+    ) -> bool:
+        """`Introspector.introspect` without `await`."""
+        asked = self._ask(token, _seen(client_address, client_user_agent))
         wait([asked], self._route.timeout_s + GRACE_S)
         return self._judge(asked)
 
@@ -78,13 +82,13 @@ class SyncIntrospector:
             monotonic=self._monotonic,
         )
 
-    def _ask(self, token: str) -> "Future[bool | CallFailed]":
+    def _ask(self, token: str, seen: Mapping[str, str]) -> "Future[bool | CallFailed]":
         if not is_bearer_token(token):
             # Nothing that the issuer could have issued, and nothing to send around.
             return _done(False)
         questions = self._questions
         try:
-            return self._thread.submit(lambda: questions.ask(token))
+            return self._thread.submit(lambda: questions.ask(token, seen))
         except (RuntimeError, MemoryError):
             return _done(CallFailed("the system has no thread to give"))
 
@@ -137,9 +141,15 @@ class Introspector:
         )
         self._timeout_s = timeout_s
 
-    async def introspect(self, token: str) -> bool:
-        """Whether the token is active; IntrospectionUnavailable where the issuer cannot be asked."""
-        asked = self._inner._ask(token)
+    async def introspect(
+        self, token: str, *, client_address: str | None = None, client_user_agent: str | None = None
+    ) -> bool:
+        """Whether the token is active; IntrospectionUnavailable where the issuer cannot be asked.
+
+        `client_address` and `client_user_agent` are those of whoever brought the token, where that is the person's own
+        device: the issuer assesses the session by them, and may end it. A server's own address must not be given.
+        """
+        asked = self._inner._ask(token, _seen(client_address, client_user_agent))
         # `wait`, unlike awaiting it, leaves the question to the others when this task is cancelled.
         await asyncio.wait([asyncio.wrap_future(asked)], timeout=self._timeout_s + GRACE_S)
         return self._inner._judge(asked)
@@ -174,9 +184,10 @@ class _Questions:
         self._keeper: asyncio.Task[None] | None = None
         self._url = ""
 
-    async def ask(self, token: str) -> bool | CallFailed:
-        """The answer, remembered or new, or why there is none."""
-        digest = hashlib.sha256(token.encode()).digest()
+    async def ask(self, token: str, seen: Mapping[str, str]) -> bool | CallFailed:
+        """The answer, remembered or new, or why there is none. From another address it is another question."""
+        told = "\n".join((token, *(f"{name}={value}" for name, value in seen.items())))
+        digest = hashlib.sha256(told.encode(errors="replace")).digest()
         now = self._monotonic()
         known = self._answers.get(digest)
         if known is not None and 0 <= now - known[1] < self._believed_s:
@@ -186,11 +197,11 @@ class _Questions:
         if flight is None or now - began_at >= ANSWER_AGE_S:
             if now < self._pause_until:
                 return CallFailed(self._reason, retry_after_s=self._pause_until - now)
-            flight = self._begin(token, digest, now)
+            flight = self._begin({"token": token, **seen}, digest, now)
         return await asyncio.shield(flight)
 
-    def _begin(self, token: str, digest: bytes, now: float) -> "asyncio.Task[bool | CallFailed]":
-        flight = asyncio.create_task(self._fly(token, digest, now))
+    def _begin(self, asked: Mapping[str, str], digest: bytes, now: float) -> "asyncio.Task[bool | CallFailed]":
+        flight = asyncio.create_task(self._fly(asked, digest, now))
         self._flights[digest] = (flight, now)
 
         def land(_: object) -> None:
@@ -200,10 +211,10 @@ class _Questions:
         flight.add_done_callback(land)
         return flight
 
-    async def _fly(self, token: str, digest: bytes, asked_at: float) -> bool | CallFailed:
+    async def _fly(self, asked: Mapping[str, str], digest: bytes, asked_at: float) -> bool | CallFailed:
         try:
             async with asyncio.timeout(self._route.timeout_s), self._turns:
-                is_active = await self._request(token)
+                is_active = await self._request(asked)
         except Exception as error:  # noqa: BLE001 - proxy settings and transports raise what they like
             failure = error if isinstance(error, CallFailed) else CallFailed(type(error).__name__)
             self._reason = str(failure)
@@ -215,13 +226,13 @@ class _Questions:
         self._remember(digest, is_active, asked_at)
         return is_active
 
-    async def _request(self, token: str) -> bool:
+    async def _request(self, asked: Mapping[str, str]) -> bool:
         if self._client is None:
             self._client = open_client(self._route, transport=self._transport)
             self._keeper = asyncio.create_task(_close_at_end(self._client))
         if not self._url:
             self._url = await find_endpoint(self._client, self._route, "introspection_endpoint")
-        form = {"token": token, "token_type_hint": "access_token"}
+        form = {**asked, "token_type_hint": "access_token"}
         answer = await post_form(self._client, self._route, self._url, credentials=self._credentials, form=form)
         is_active = answer.get("active")
         if not isinstance(is_active, bool):
@@ -244,6 +255,17 @@ async def _close_at_end(client: httpx2.AsyncClient) -> None:
         await asyncio.Event().wait()
     finally:
         await client.aclose()
+
+
+def _seen(address: str | None, user_agent: str | None) -> Mapping[str, str]:
+    """What the issuer is told of whoever brought a token; nothing without an address."""
+    try:
+        told = str(ip_address(address or ""))
+    except ValueError:
+        # What is no address the issuer would refuse, and a question about a good token with it.
+        return {}
+    kept = "".join(char for char in (user_agent or "")[:MOST_USER_AGENT] if char.isprintable())
+    return {"client_address": told} | ({"client_user_agent": kept} if kept else {})
 
 
 def _done(answer: bool | CallFailed) -> "Future[bool | CallFailed]":

@@ -50,6 +50,12 @@ class LoopThread:
             running = self._running or self._begin()
             return asyncio.run_coroutine_threadsafe(work(), running.loop)
 
+    @property
+    def is_current(self) -> bool:
+        """Whether the caller runs in this thread, which must not wait for itself."""
+        running = self._running
+        return running is not None and running.thread is current_thread()
+
     def stop(self, timeout_s: float) -> bool:
         """Cancels what is at work and ends the thread, waiting so long at most; False if it did not end in time."""
         with self._lock:

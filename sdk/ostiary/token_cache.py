@@ -50,7 +50,8 @@ class TokenCache:
     """
 
     def __init__(self, size: int) -> None:
-        self._half = (size + 1) // 2
+        self._half = size // 2 if size > 1 else size
+        self._has_old = size > 1
         self.young: dict[str, ProvenToken] = {}
         self.headers: dict[bytes, KnownHeader] = {}
         self._old: dict[str, ProvenToken] = {}
@@ -65,7 +66,7 @@ class TokenCache:
             return
         young = self.young
         if len(young) >= self._half and token not in young:
-            self._old = young
+            self._old = young if self._has_old else {}
             self.young = young = {}
             self.headers = {}
         young[token] = proven

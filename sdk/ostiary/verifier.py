@@ -70,26 +70,23 @@ class Verifier:
             issuer=issuer, audience=audience, algorithms=algorithms, leeway_s=leeway_s, accepts_bound=accepts_bound
         )
         policy = key_policy or KeyPolicy()
-        self._keys = KeyRing(policy)
+        can_introspect, self._keys = introspector is not None, KeyRing(policy)
         self._core = VerifierCore(
             expected,
             cache_size=token_cache_size,
             cache_age_s=token_cache_age_s,
             keys=self._keys,
             standing=open_standing(
-                feed, failure_policy, expected_issuer=expected.issuer, can_introspect=introspector is not None
+                feed, failure_policy, expected_issuer=expected.issuer, can_introspect=can_introspect
             ),
         )
-        self._recall = self._core.recall
         # What the Authorization header among a request's headers brought a moment ago, if nothing has happened since;
         # None asks for `verify_header`. No method, because guards ask it at every request.
         self.recall_headers = self._core.header_recall(clock=clock, monotonic=monotonic)
-        self._introspector = introspector
-        self._route = Route(parse_issuer(issuer), policy.timeout_s, ssl_context)
-        self._transport = transport
-        self._flight = anyio.Lock()
+        self._introspector, self._route = introspector, Route(parse_issuer(issuer), policy.timeout_s, ssl_context)
+        self._transport, self._flight = transport, anyio.Lock()
         self._behind: set[asyncio.Task[None]] = set()
-        self._clock, self._monotonic = clock, monotonic
+        self._clock, self._monotonic, self._recall = clock, monotonic, self._core.recall
 
     async def verify(self, token: str, sensitivity: Sensitivity = Sensitivity.ORDINARY) -> AccessToken:
         """What the token says, proven; TokenError (answer 401) or Unavailable (answer 503) otherwise.

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 
 from identity.client_values import SERVER_SCOPES
 from identity.services import Services
-from server.api import audit_events, audit_export, audit_intake, audit_ledger, feed, reports
+from server.api import audit_events, audit_export, audit_intake, audit_ledger, feed, reports, risk
 from server.api.parameter_problems import answer_refused_parameters
 from server.api.problems import Problem, answer_http_exception, answer_problem
 
@@ -72,4 +72,5 @@ def routers(services: Services) -> list[APIRouter]:
         audit_ledger.router(services),
         reports.router(services),
         feed.router(services),
+        risk.router(services),
     ]

@@ -61,7 +61,7 @@ class Overview:
         async with self._services.database.reading() as db:
             place = await load_place(db, now=now)
             found = await list_followers(db, place, limit=asked.limit + 1, after=after, now=now)
-            batches = await newest_batches(db, place, limit=BATCHES)
+            batches = await newest_batches(db, place, limit=BATCHES, now=now)
         shown = found[: asked.limit]
         following = _BETWEEN.join((shown[-1].client_id, shown[-1].name)) if len(found) > asked.limit else None
         document = {
@@ -75,7 +75,7 @@ class Overview:
     async def entry(self, seq: int) -> Response:
         """One entry as its line says it, with the chain after it and how far it came."""
         async with self._services.database.reading() as db:
-            found = await find_entry(db, seq)
+            found = await find_entry(db, seq, now=self._services.clock())
         if found is None:
             raise Problem(404, "the feed has no entry of this number: it was not given yet, or the entry has expired")
         says = msgspec.json.decode(found.line)

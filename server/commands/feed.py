@@ -6,7 +6,7 @@ from datetime import datetime
 import click
 
 from feed.numbering import begin_epoch
-from feed.overview import Batch, Place, StoredFollower, list_followers, load_place, newest_batches, words_of
+from feed.overview import Batch, Place, StoredFollower, list_followers, load_place, newest_batches, shown_time, words_of
 from identity.services import Services
 from server.api.feed import show_batch, show_follower
 from server.commands.frame import Frame, framed, plain, table
@@ -29,7 +29,7 @@ def status(frame: Frame, limit: int) -> None:
         async with services.database.reading() as db:
             place = await load_place(db, now=now)
             followers = await list_followers(db, place, limit=limit, now=now)
-            return place, followers, await newest_batches(db, place, limit=BATCHES)
+            return place, followers, await newest_batches(db, place, limit=BATCHES, now=now)
 
     place, followers, batches = frame.with_services(work)
     document = {
@@ -40,7 +40,8 @@ def status(frame: Frame, limit: int) -> None:
     rows = [_row(each) for each in followers]
     words = [
         f"Epoch {place.epoch}, entry {place.seq}; {place.unnumbered} wait for their number.",
-        f"{place.connected} followers are connected, {place.behind} of them behind.",
+        f"{place.connected} followers are connected, {place.behind} of them behind."
+        f" {place.unreachable} more cannot be reached.",
         table(rows, empty="Nobody has followed the feed within a day."),
         *(f"{each.first} to {each.last}: {words_of(each)}" for each in batches),
     ]
@@ -61,7 +62,9 @@ def new_epoch(frame: Frame) -> None:
 
 
 def _row(follower: StoredFollower) -> tuple[str, ...]:
-    state = "connected" if follower.connected else "away"
+    state = "connected" if follower.connected else "left"
+    if follower.refuses_at is not None:
+        state = f"cannot be reached, refuses by itself from {shown_time(follower.refuses_at)} on"
     heard = follower.heard_at.isoformat(timespec="seconds")
     return follower.client_id, follower.name, state, f"{follower.behind} behind", f"heard {heard}"
 

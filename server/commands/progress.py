@@ -11,10 +11,12 @@ _ON_A_TERMINAL_S = 0.1
 
 
 class Counting:
-    """Tells of a count that goes up to a known end. `what` is being done, such as "verified"."""
+    """Tells of a count that goes up to a known end. `what` is being done to the `things`, such as "verified"."""
 
-    def __init__(self, what: str, say: Callable[[str], None], *, is_terminal: bool | None = None) -> None:
-        self._what = what
+    def __init__(
+        self, what: str, say: Callable[[str], None], *, is_terminal: bool | None = None, things: str = "events"
+    ) -> None:
+        self._what = f"{things} {what}"
         self._say = say
         self._is_terminal = sys.stderr.isatty() if is_terminal is None else is_terminal
         self._began = self._told_at = time.monotonic()
@@ -26,7 +28,7 @@ class Counting:
             return
         self._told_at = now
         left_s = (now - self._began) / done * (whole - done) if done else 0.0
-        words = f"{done} of {whole} events {self._what}, {left_s:.0f} s left"
+        words = f"{done} of {whole} {self._what}, {left_s:.0f} s left"
         if self._is_terminal:
             click.echo(f"\r\x1b[K{words}", err=True, nl=False)
         else:

@@ -20,7 +20,7 @@ LOOK_EVERY_S = 0.05
 class Reach:
     """What is known of the entries of one change: the last one's number, and the batch that it belongs to.
 
-    `reached` of the `connected` followers have it so far.
+    `reached` of the `followers` that may accept tokens have it so far.
     """
 
     entries: int
@@ -28,6 +28,7 @@ class Reach:
     batch: Batch | None = None
     reached: int = 0
     connected: int = 0
+    followers: int = 0
 
     @property
     def words(self) -> str:
@@ -37,7 +38,9 @@ class Reach:
         if self.seq is None:
             return "This server refuses it from now on; services will be told as soon as a server process runs."
         if self.batch is None or self.batch.settled_at is None:
-            so_far = f"{self.reached} of {self.connected} have said so by now"
+            if self.batch is not None and self.batch.unreachable:
+                return f"It is refused here from now on: {words_of(self.batch)} (entry {self.seq})."
+            so_far = f"{self.reached} of {self.followers} have said so by now"
             return f"It is refused here from now on, and services are being told: {so_far} (entry {self.seq})."
         return f"It is refused from now on: {words_of(self.batch)} (entry {self.seq})."
 
@@ -61,4 +64,5 @@ async def _look(database: Database, made_at: datetime, *, now: datetime) -> Reac
             return Reach(entries)
         place = await load_place(db, now=now)
         reached = await count_reached(db, place, seq, now=now)
-        return Reach(entries, seq, await find_batch(db, seq), reached, place.connected)
+        batch, followers = await find_batch(db, seq, now=now), place.connected + place.unreachable
+        return Reach(entries, seq, batch, reached, place.connected, followers)

@@ -137,6 +137,7 @@ def _revoke(frame: Frame, kind: str, work: Work) -> None:
         "seq": reach.seq,
         "reached": reach.reached,
         "connected": reach.connected,
+        "followers": reach.followers,
         "batch": reach.batch and show_batch(reach.batch),
     }
     frame.answer(document, f"{shown} is revoked. {reach.words}" if reach.entries else reach.words)

@@ -11,7 +11,7 @@ from base.errors import NotReady
 from identity.services import Services
 from risk.calibration import LEAST_SAMPLE, Calibration
 from risk.calibrations import activate, next_id
-from risk.learning import MOST_SAMPLED, PastScores, read_scores, share_meeting
+from risk.learning import MOST_A_DAY, MOST_SAMPLED, PastScores, read_scores, share_meeting
 from server.commands.frame import ACTOR, Frame, framed, table
 from server.commands.progress import Counting
 
@@ -94,7 +94,8 @@ async def _fit(frame: Frame, services: Services, days: int, *, is_dry: bool, now
 
 
 def _others(scores: PastScores) -> str:
-    return f"{scores.doubted} doubted, {scores.unscored} without a score"
+    told = f"{scores.doubted} doubted, {scores.unscored} without a score"
+    return f"{told}, {scores.beyond} beyond {MOST_A_DAY} of a person in a day" if scores.beyond else told
 
 
 def _document(fitted: _Fitted) -> dict[str, object]:
@@ -107,6 +108,7 @@ def _document(fitted: _Fitted) -> dict[str, object]:
         "good": scores.good.seen,
         "doubted": scores.doubted,
         "unscored": scores.unscored,
+        "beyond": scores.beyond,
         "learned_from": after.learned_from,
         "anchors": after.anchors,
         "anchors_before": before.anchors,

@@ -137,6 +137,17 @@ class Fleet:
                 assert set(said) == {"revoked"}, f"forgotten, or not known in time: {Counter(said)}"
 
 
+def _settings_of(issuer: str, database_url: str, redis_url: str | None) -> dict[str, str]:
+    return {
+        "OSTIARY_ISSUER": issuer,
+        "OSTIARY_DATABASE_URL": database_url,
+        "OSTIARY_MASTER_KEY": base64.b64encode(MASTER_KEY).decode(),
+        "OSTIARY_DEMO": "off",
+        "OSTIARY_ACCESS_TOKEN__TTL_S": str(TTL_S),
+        **({"OSTIARY_REDIS_URL": redis_url} if redis_url else {}),
+    }
+
+
 @asynccontextmanager
 async def open_fleet(
     folder: Path,
@@ -151,14 +162,7 @@ async def open_fleet(
     async with AsyncExitStack() as stack:
         wire = await stack.enter_async_context(wire_to())
         issuer = f"http://localhost:{wire.port}"
-        settings = {
-            "OSTIARY_ISSUER": issuer,
-            "OSTIARY_DATABASE_URL": database_url,
-            "OSTIARY_MASTER_KEY": base64.b64encode(MASTER_KEY).decode(),
-            "OSTIARY_DEMO": "off",
-            "OSTIARY_ACCESS_TOKEN__TTL_S": str(TTL_S),
-            **({"OSTIARY_REDIS_URL": redis_url} if redis_url else {}),
-        }
+        settings = _settings_of(issuer, database_url, redis_url)
         started = []
         for number in range(servers):
             own = folder / f"server{number}"
@@ -170,12 +174,7 @@ async def open_fleet(
             started.append(server)
         world = await stack.enter_async_context(
             open_world(
-                database_url,
-                folder,
-                redis_url=redis_url,
-                issuer=issuer,
-                demo="off",
-                access_token__ttl_s=str(TTL_S),
+                database_url, folder, redis_url=redis_url, issuer=issuer, demo="off", access_token__ttl_s=str(TTL_S)
             )
         )
         client = await world.client(grants=("client_credentials",), scopes=("feed:read",))

@@ -13,7 +13,9 @@ from sqlalchemy import select
 from base.database import Database
 from base.sequencer import Sequencer
 from base.tables import sequences
+from feed.board import FollowerBoard
 from feed.callers import Follower
+from feed.documents import Documents
 from feed.entries import Entry, Kind, publish_all
 from feed.hub import FeedHub
 from feed.numbering import ensure_epoch, make_sequencer
@@ -62,6 +64,10 @@ class Room:
         return FeedHub(
             self.database, self.sequencer(), issuer=ISSUER, sign=json.dumps, clock=self.clock, monotonic=self.monotonic
         )
+
+    def documents(self, hub: FeedHub) -> Documents:
+        """Snapshot and delta of one process."""
+        return Documents(hub, FollowerBoard(self.database, self.clock), self.clock)
 
     async def epoch(self) -> str:
         async with self.database.reading() as db:

@@ -242,7 +242,7 @@ async def test_an_acknowledgement_is_told_as_in_force_with_its_event(world: Worl
         await world.app.feed.board.round()
         await world.app.feed.in_force.round()
         shown = (await follower.get("/api/v1/feed")).json()
-        assert (shown["seq"], shown["connected"], shown["behind"]) == (1, 1, 0)
+        assert (shown["seq"], shown["connected"], shown["behind"], shown["unreachable"]) == (1, 1, 0, 0)
         (batch,), (seen,) = shown["batches"], shown["followers"]
         assert batch["words"] == f"in force at 1 of 1 in {batch['in_force_ms']} ms"
         assert (seen["client"], seen["name"], seen["seq"]) == (follower.client_id, "orders-1", 1)
@@ -277,8 +277,9 @@ async def test_an_unknown_parameter_is_named(follower: Service) -> None:
     """S11"""
     answer = await follower.get("/feed/v1/delta", since=2)
     problem = answer.json()
-    assert (answer.status_code, problem["detail"]) == (400, "since: no such parameter; there are epoch, after, wait")
-    assert problem["errors"] == [{"field": "since", "expected": "no such parameter; there are epoch, after, wait"}]
+    expected = "no such parameter; there are epoch, after, wait, follower"
+    assert (answer.status_code, problem["detail"]) == (400, f"since: {expected}")
+    assert problem["errors"] == [{"field": "since", "expected": expected}]
 
 
 @pytest.mark.parametrize("path", [*PATHS, "/feed/v1/ack", "/api/v1/feed", "/api/v1/feed/entries/1"])

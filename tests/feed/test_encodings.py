@@ -4,7 +4,6 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Message
 
-from feed.documents import Documents
 from tests.feed.room import Room
 
 pytestmark = pytest.mark.anyio
@@ -32,6 +31,6 @@ async def test_a_snapshot_is_packed_where_that_is_accepted(room: Room, accepted:
     hub = room.hub()
     headers = [(b"accept-encoding", accepted.encode())]
     request = Request({"type": "http", "query_string": b"", "headers": headers}, receive)
-    answer = await Documents(hub, room.clock).snapshot(request)
+    answer = await room.documents(hub).snapshot(request)
     assert ("content-encoding" in answer.headers) is is_packed
     assert bytes(answer.body).startswith(b"\x1f\x8b") is is_packed

@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from base.errors import StorageUnavailable
 from feed.board import HEARD_EVERY, MOST_FOLLOWERS, FollowerBoard
-from feed.in_force import GIVEN_UP_AFTER, HEARD_WITHIN, InForce, Reached
+from feed.counting import HEARD_WITHIN, LOST_AFTER
+from feed.in_force import GIVEN_UP_AFTER, TOLD_AFTER, InForce, Reached
 from feed.overview import Batch, StoredFollower, list_followers, load_place, newest_batches, words_of
 from feed.tables import feed_followers
 from tests.feed.room import Room
@@ -43,8 +44,13 @@ class Desk:
         for name in names:
             self.board.connect(CLIENT, name, now=self.room.clock())
 
+    def cut(self, name: str) -> None:
+        self.board.cut(CLIENT, name, now=self.room.clock())
+
     def leave(self, name: str) -> None:
-        self.board.leave(CLIENT, name, now=self.room.clock())
+        """A goodbye, and then the stream's end."""
+        self.board.say_goodbye(CLIENT, name, now=self.room.clock())
+        self.cut(name)
 
     async def acknowledge(self, name: str, seq: int) -> None:
         epoch = await self.room.epoch()
@@ -73,7 +79,7 @@ async def followers(room: Room) -> dict[str, StoredFollower]:
 
 async def newest(room: Room) -> Batch:
     async with room.database.reading() as db:
-        return (await newest_batches(db, await load_place(db, now=room.clock()), limit=1))[0]
+        return (await newest_batches(db, await load_place(db, now=room.clock()), limit=1, now=room.clock()))[0]
 
 
 async def test_a_revocation_is_in_force_when_the_last_follower_has_said_so(room: Room) -> None:
@@ -104,10 +110,17 @@ async def test_a_follower_that_says_nothing_is_given_up_and_counted_as_not_reach
     for _ in range(9):
         room.clock.move(seconds=1)
         assert await desk.round() == []
-    room.clock.move(seconds=GIVEN_UP_AFTER.total_seconds() - 8)
+    room.clock.move(seconds=TOLD_AFTER.total_seconds() - 8)
+    (late,) = await desk.round()
+    assert (late.followers, late.reached, late.refuses_at, late.is_settled) == (2, 1, None, False)
+    assert words_of(await newest(room)) == "in force at 1 of 2; one has not confirmed it"
+    assert await desk.round() == [], "it is told once"
+    room.clock.move(seconds=(GIVEN_UP_AFTER - TOLD_AFTER).total_seconds())
     (told,) = await desk.round()
-    assert (told.followers, told.reached) == (2, 1)
-    assert words_of(await newest(room)).startswith("in force at 1 of 2 in ")
+    assert (told.followers, told.reached, told.refuses_at, told.is_settled) == (2, 1, None, True)
+    batch = await newest(room)
+    assert (batch.settled_at is not None, batch.in_force_ms, batch.unreachable) == (True, None, 0)
+    assert words_of(batch) == "in force at 1 of 2; one has not confirmed it"
 
 
 async def test_with_no_follower_it_is_settled_at_once_and_nobody_is_told(room: Room) -> None:
@@ -139,6 +152,7 @@ async def test_a_follower_whose_process_died_is_not_waited_for_after_its_time(ro
     await dead.round()
     room.clock.move(seconds=HEARD_WITHIN.total_seconds() + 1)
     assert not (await followers(room))["gone"].connected
+    room.clock.move(seconds=(LOST_AFTER - HEARD_WITHIN).total_seconds())
     await desk.revoke()
     await desk.round()
     assert (await newest(room)).followers == 0
@@ -178,29 +192,30 @@ async def test_an_older_acknowledgement_does_not_set_a_follower_back(room: Room)
     assert (seen.seq, seen.acknowledged_at) == (5, at)
 
 
-async def test_a_follower_without_a_stream_is_written_down_and_not_counted_as_there(room: Room) -> None:
+async def test_a_follower_without_a_stream_is_there_when_it_acknowledges(room: Room) -> None:
     desk = Desk(room)
     await desk.revoke()
     await desk.acknowledge("polls", 1)
     await desk.round()
     seen = (await followers(room))["polls"]
-    assert (seen.connected, seen.seq) == (False, 1)
+    assert (seen.connected, seen.seq) == (True, 1)
 
 
 async def test_a_follower_is_there_while_one_of_its_streams_is(room: Room) -> None:
     desk = Desk(room)
     desk.connect("a", "a")
-    desk.leave("a")
+    desk.cut("a")
     await desk.round()
     assert (await followers(room))["a"].connected
     assert desk.board.connected == 1
     room.clock.move(seconds=30)
     await desk.round()
     assert (await followers(room))["a"].connected, "it is written down every few seconds"
-    desk.leave("a")
+    desk.cut("a")
     await desk.round()
-    assert not (await followers(room))["a"].connected
     assert desk.board.connected == 0
+    room.clock.move(seconds=HEARD_WITHIN.total_seconds())
+    assert not (await followers(room))["a"].connected
 
 
 async def test_what_could_not_be_written_is_written_later(room: Room) -> None:
@@ -250,10 +265,13 @@ async def test_who_got_no_name_of_its_own_leaves_by_the_one_it_has(room: Room) -
         own, other = (desk.board.connect(CLIENT, name, now=room.clock()) for name in ("a", "b"))
         await desk.board.round()
         for name in (own, other):
-            desk.board.leave(CLIENT, name, now=room.clock())
+            desk.board.say_goodbye(CLIENT, name, now=room.clock())
+            desk.board.cut(CLIENT, name, now=room.clock())
         await desk.board.round()
     assert desk.board.connected == 0
-    assert {name: each.connected for name, each in (await followers(room)).items()} == {"a": False, "too many": False}
+    seen = await followers(room)
+    assert seen["a"].left_at is not None
+    assert seen["too many"].left_at is None, "others have that name, too, and they may go on"
 
 
 async def test_two_processes_settle_a_batch_once(room: Room) -> None:

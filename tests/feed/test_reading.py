@@ -11,7 +11,6 @@ from starlette.requests import Request
 
 from base.secret_values import b64url
 from feed.callers import FeedRefused
-from feed.documents import Documents
 from feed.numbering import begin_epoch
 from feed.reading import GoneFromLog, read_lines, read_snapshot
 from feed.tables import feed
@@ -123,7 +122,7 @@ async def test_what_has_expired_is_cleared_away_and_the_log_goes_on(room: Room) 
 async def test_a_snapshots_head_says_number_count_and_digest_of_its_lines(room: Room) -> None:
     await room.publish(3)
     hub = room.hub()
-    documents = Documents(hub, room.clock)
+    documents = room.documents(hub)
     answer = await documents.snapshot(asked())
     first, *lines = bytes(answer.body).splitlines(keepends=True)
     says = claims(json.loads(first)["head"])
@@ -146,7 +145,7 @@ async def test_a_snapshots_head_says_number_count_and_digest_of_its_lines(room: 
 
 async def test_a_delta_ends_with_a_head_of_its_last_line(room: Room) -> None:
     hub = room.hub()
-    documents = Documents(hub, room.clock)
+    documents = room.documents(hub)
     await room.publish(3)
     epoch = await room.epoch()
     answer = await documents.delta(asked(f"epoch={epoch}&after=1"), some_follower(room.clock()))
@@ -158,7 +157,7 @@ async def test_a_delta_ends_with_a_head_of_its_last_line(room: Room) -> None:
 
 async def test_a_delta_of_what_is_gone_is_410(room: Room) -> None:
     hub = room.hub()
-    documents = Documents(hub, room.clock)
+    documents = room.documents(hub)
     await room.publish(3)
     epoch = await room.epoch()
     await hub.read_now()
@@ -182,11 +181,11 @@ async def test_a_delta_of_what_is_gone_is_410(room: Room) -> None:
         ("epoch=" + "a" * 32 + "&after=01", "after: expected a number of the log, 0 or more"),
         ("epoch=" + "a" * 32 + "&after=1&wait=26", "wait: expected whole seconds, 0 to 25"),
         ("epoch=" + "a" * 32 + "&after=1&after=2", "after: expected once"),
-        ("epoch=" + "a" * 32 + "&after=1&since=2", "since: no such parameter; there are epoch, after, wait"),
+        ("epoch=" + "a" * 32 + "&after=1&since=2", "since: no such parameter; there are epoch, after, wait, follower"),
     ],
 )
 async def test_a_delta_that_cannot_be_is_refused_with_the_field(room: Room, query: str, detail: str) -> None:
     """S11, S50"""
     with pytest.raises(FeedRefused) as refused:
-        await Documents(room.hub(), room.clock).delta(asked(query), some_follower(room.clock()))
+        await room.documents(room.hub()).delta(asked(query), some_follower(room.clock()))
     assert (refused.value.status, refused.value.detail) == (400, detail)

@@ -8,7 +8,6 @@ from starlette.requests import Request
 
 from base.errors import StorageUnavailable
 from feed.board import FollowerBoard
-from feed.documents import Documents
 from feed.hub import FeedHub
 from feed.looks import LONGEST_WAIT_S
 from feed.reading import read_snapshot
@@ -98,7 +97,7 @@ async def test_thousands_who_ask_at_once_share_a_reading(room: Room) -> None:
 async def test_thousands_who_wait_are_answered_from_memory(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each would want a connection to the database at the same moment, and there are a few."""
     hub, epoch = room.hub(), await room.epoch()
-    documents = Documents(hub, room.clock)
+    documents = room.documents(hub)
     await hub.round()
 
     async def refused(*_: object, **__: object) -> object:
@@ -137,7 +136,7 @@ async def test_a_table_that_is_ahead_of_the_reading_resets_no_stream(room: Room)
 async def test_a_snapshot_that_others_waited_for_serves_them_all(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     """With each its own, a thousand followers of a new epoch would wait for a thousand of them."""
     hub, made = room.hub(), 0
-    documents = Documents(hub, room.clock)
+    documents = room.documents(hub)
 
     async def read_while_more_comes(*args: object, **named: object) -> object:
         nonlocal made

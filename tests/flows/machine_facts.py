@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from base.secret_values import digest
 from identity.factors.totp import TotpParameters, code_at
 from identity.person_values import Person
 from policy.assurance import AAL1, AAL2
@@ -266,6 +267,8 @@ class Facts:
     sessions: dict[str, Live] = field(default_factory=dict)
     remembered: dict[tuple[str, str], datetime] = field(default_factory=dict)
     known: set[tuple[str, str]] = field(default_factory=set)
+    # By a device cookie the one that was handed out last in its place.
+    replaced: dict[str, str] = field(default_factory=dict)
     failures: dict[tuple[str, str | None], Failures] = field(default_factory=dict)
     links: dict[str, Link] = field(default_factory=dict)
     mailed: dict[str, tuple[Human, datetime, str | None]] = field(default_factory=dict)
@@ -304,6 +307,11 @@ class Facts:
         self.remembered = {(new if key[0] == old else key[0], key[1]): at for key, at in self.remembered.items()}
         self.known = {(new if device == old else device, login) for device, login in self.known}
         self.failures = {(key[0], new if key[1] == old else key[1]): found for key, found in self.failures.items()}
+
+    def forget_cookies(self, revoked: set[bytes]) -> None:
+        """Nobody is known any more by a device cookie with one of these digests."""
+        self.remembered = {key: at for key, at in self.remembered.items() if digest(key[0]) not in revoked}
+        self.known = {key for key in self.known if digest(key[0]) not in revoked}
 
     def door(self, owner: Human, device: str | None) -> Failures:
         """Where wrong passwords of this person are counted in a browser: apart, where they signed in before."""

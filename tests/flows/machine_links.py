@@ -57,9 +57,11 @@ class LinkReader:
             case "not-me":
                 await self._not_me(link, seen)
             case "unlock":
-                device = seen.after["device"]
-                self._facts.known.add((device, link.owner.login))
-                self._facts.door(link.owner, device).open()
+                old = seen.before.get("device", "")
+                known = self._facts.replaced.get(old, old), link.owner.login
+                if known in self._facts.known:
+                    self._facts.door(link.owner, known[0]).open()
+                self._facts.known.add((seen.after["device"], link.owner.login))
             case _:
                 raise AssertionError(f"a link of an unknown kind: {kind}")
 

@@ -22,7 +22,7 @@ class Observer:
     """One scene's exchanges, in their order."""
 
     def __init__(self, scene: Scene, facts: Facts) -> None:
-        self.facts, self.log = facts, list[str]()
+        self._scene, self.facts, self.log = scene, facts, list[str]()
         self.pages, self.links = Pages(scene, facts), LinkReader(scene, facts)
         proofs = Proofs(facts, self.pages)
         account = Account(scene, facts, self.pages, proofs)
@@ -53,9 +53,8 @@ class Observer:
             live.seen = seen.ended
         if seen.method == "POST":
             await self._take_post(seen)
-            old, new = seen.before.get("device"), seen.given.get("device")
-            if old and new:
-                self.facts.follow_device(old, new)
+            if seen.before.get("device"):
+                await self._follow_device(seen.before["device"], seen.given.get("device"))
         else:
             assert not seen.given.get("session"), f"a session by a GET: {seen}"
         flow = self.facts.flows.get(seen.before.get("flow", ""))
@@ -63,6 +62,17 @@ class Observer:
         await self.links.read_letters(seen.before.get("flow"))
         self.pages.read(seen)
         self._read_code(seen, flow)
+
+    async def _follow_device(self, old: str, new: str | None) -> None:
+        """A browser goes on under another device cookie. Where it lost the answer with the one before, that is forgiven
+        for a while; later the cookie counts as copied, and nobody is known by it."""
+        facts = self.facts
+        current = facts.replaced.get(old, old)
+        if current != old:
+            facts.forget_cookies(await self._scene.revoked_devices())
+        if new:
+            facts.follow_device(current, new)
+            facts.replaced[old] = new
 
     async def _take_post(self, seen: Exchange) -> None:
         kind, _, token = seen.path[1:].partition("/")

@@ -85,6 +85,7 @@ ROUTES = {
     "/account/profile/emails": OWN_PAGES,
     "/account/security": OWN_PAGES,
     "/account/security/password": OWN_PAGES,
+    "/account/devices": OWN_PAGES,
     "/account/sessions": OWN_PAGES,
     "/account/activity": OWN_PAGES,
     "/account/apps": OWN_PAGES,

@@ -1,17 +1,21 @@
 """Everything of everybody ends at once: what was committed before, and what is under way at that moment (I2, S18)."""
 
 import asyncio
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import msgspec
 import pytest
 from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from base.clock import to_seconds
 from base.ids import new_id
 from base.tables import not_before
+from feed.entries import Entry, publish
 from feed.tables import feed
 from identity import revocation
+from identity.services import Services
 from identity.tables import sessions
 from identity.tokens import ACCESS_TYPE, verify_own_token
 from tests.world import World
@@ -108,3 +112,33 @@ async def test_a_clock_that_was_set_back_makes_no_earlier_token_good_again(world
     async with world.services.database.reading() as db:
         assert (await db.execute(select(not_before.c.at))).scalar_one() == second
     assert first > world.clock() + timedelta(minutes=14)
+
+
+async def test_a_client_and_everyone_revoked_at_one_moment_do_not_wait_for_each_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I2: PostgreSQL would end one of two that hold what the other needs."""
+    client_id = str((await world.client()).client.client_id)
+    hold_up, is_held = revocation._hold_up_everyone, asyncio.Event()
+    emergency: list[asyncio.Task[None]] = []
+
+    async def hold_up_and_tell(db: AsyncConnection, services: Services) -> None:
+        await hold_up(db, services)
+        is_held.set()
+
+    async def publish_amid_an_emergency(db: AsyncConnection, entry: Entry, *, now: datetime) -> None:
+        """The client's row is held, and its grants are not ended yet."""
+        emergency.append(asyncio.create_task(revoke_everyone(world, world.clock())))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await is_held.wait()
+        await publish(db, entry, now=now)
+
+    monkeypatch.setattr(revocation, "_hold_up_everyone", hold_up_and_tell)
+    monkeypatch.setattr(revocation, "publish", publish_amid_an_emergency)
+    async with world.services.database.transaction() as db:
+        await revocation.revoke_client(db, world.services, client_id, why="stolen", now=world.clock(), actor="cli")
+    await emergency[0]
+    assert len(await told(world, "everyone")) == 1
+    first, again = await told(world, "client")
+    assert again == first + timedelta(seconds=1), "its tokens may say the second after the first moment"

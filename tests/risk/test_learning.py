@@ -147,6 +147,19 @@ async def test_good_doubted_and_unscored_sign_ins_are_told_apart(world: World) -
 
 
 @pytest.mark.anyio
+async def test_nobody_calibrates_a_site_by_signing_in_all_day(world: World) -> None:
+    """With an account of one's own, and its second factor, odd sign-ins are good ones: their number must be bounded."""
+    now = world.clock()
+    noon = now.replace(hour=12, minute=0) - timedelta(days=3)
+    poisoner, people = new_id(now), [new_id(now) for _ in range(8)]
+    odd = [Past(noon - timedelta(days=number % 2, minutes=number), poisoner, 9.0) for number in range(60)]
+    await write_past(world.services, [*odd, *(Past(noon, each, -3.0) for each in people)])
+    found = await read_scores(world.services.database, since=now - timedelta(days=90), until=now, draw=random.Random(1))
+    assert sorted(found.good.values) == [-3.0] * 8 + [9.0] * 8
+    assert found.beyond == 52
+
+
+@pytest.mark.anyio
 async def test_a_sign_in_through_the_pages_is_found_with_what_was_assessed(world: World) -> None:
     person = await world.person()
     async with world.browser() as browser:

@@ -134,7 +134,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.feed.requests.append(self.path)
-        body = self.rfile.read(int(self.headers["content-length"]))
+        body = self.body = self.rfile.read(int(self.headers["content-length"]))
         name = urlsplit(self.path).path.rpartition("/")[2]
         other = self.feed.answers.get(name)
         if other is not None:

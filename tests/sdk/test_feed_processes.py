@@ -208,7 +208,7 @@ def test_the_state_is_saved_while_the_service_runs(
 
 
 def test_a_followers_name_is_one_that_the_server_takes() -> None:
-    assert follower_name("orders") == f"orders-{os.getpid()}"
+    assert re.fullmatch(rf"orders-{os.getpid()}-[0-9a-f]{{6}}", follower_name("orders"))
     assert len(follower_name("x" * 200)) == 64
     for wished in ("Ä b/c", "x" * 64, "host.example", None):
-        assert re.fullmatch(rf"[A-Za-z0-9._-]+-{os.getpid()}", follower_name(wished))
+        assert re.fullmatch(rf"[A-Za-z0-9._-]+-{os.getpid()}-[0-9a-f]{{6}}", follower_name(wished))

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -29,6 +30,7 @@ class Asked:
         self.status = 200
         self.headers: dict[str, str] = {}
         self.delay_s = 0.0
+        self.forms: list[dict[str, str]] = []
         self.at_once = self.most_at_once = 0
         self._lock = threading.Lock()
         server.answers["ask"] = self._answer
@@ -43,6 +45,7 @@ class Asked:
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
         self.credentials.add(handler.headers["authorization"])
+        self.forms.append(dict(parse_qsl(handler.body.decode())))
         time.sleep(self.delay_s)
         with self._lock:
             self.at_once -= 1
@@ -75,6 +78,25 @@ def test_the_issuer_says_yes_or_no(asked: Asked, open_introspector: Open, active
     assert open_introspector().introspect("token-a") is active
     (credentials,) = asked.credentials
     assert credentials.startswith("Basic ")
+
+
+def test_the_issuer_is_told_who_brought_the_token_only_where_the_service_says_so(
+    asked: Asked, open_introspector: Open
+) -> None:
+    """From another address it is another question; what is no address is not sent (S35)."""
+    introspector = open_introspector()
+    introspector.introspect("token-a")
+    for _ in range(2):
+        introspector.introspect("token-a", client_address="203.0.113.9", client_user_agent="Mozilla/5.0\n\x00")
+    introspector.introspect("token-a", client_address="203.0.113.10")
+    introspector.introspect("token-b", client_address="unix:", client_user_agent="Mozilla/5.0")
+    plain = {"token": "token-a", "token_type_hint": "access_token"}
+    assert asked.forms == [
+        plain,
+        plain | {"client_address": "203.0.113.9", "client_user_agent": "Mozilla/5.0"},
+        plain | {"client_address": "203.0.113.10"},
+        plain | {"token": "token-b"},
+    ]
 
 
 def test_an_answer_is_believed_for_a_moment(asked: Asked, open_introspector: Open) -> None:

@@ -1,6 +1,7 @@
 """The shortest way of a guard: the header of a remembered token, and everything that must send it the long way."""
 
 import asyncio
+import contextlib
 
 import pytest
 from hypothesis import given
@@ -39,8 +40,10 @@ def test_a_known_header_never_brings_what_its_token_would_not(told: list[Step]) 
                 assert found is None, f"after {name} {number}"
                 continue
             assert found is None or found[0] == verified
-            play.remembering.verify(token)
-            core.keep_header(headers[1][1], token)
+            # It was asked less often than the other, so its keys may be older: it may refuse more, and then keeps none.
+            with contextlib.suppress(TokenError, Unavailable):
+                play.remembering.verify(token)
+                core.keep_header(headers[1][1], token)
 
 
 def test_the_header_of_a_remembered_token_is_known(fake: FakeIssuer, clock: Clock) -> None:

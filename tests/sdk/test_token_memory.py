@@ -48,6 +48,17 @@ def test_the_memory_is_bounded_and_keeps_what_is_used(fake: FakeIssuer, verifier
     assert cache.find("used") is None
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 8])
+def test_a_memory_of_any_size_holds_no_more_than_was_said(size: int) -> None:
+    """S38: odd sizes too."""
+    cache, most = TokenCache(size), 0
+    for number in range(20):
+        cache.keep(f"t{number}", object())  # type: ignore[arg-type]
+        assert cache.find(f"t{number}") is not None
+        most = max(most, len(cache))
+    assert size - 1 <= most <= size
+
+
 def test_no_size_means_no_memory(fake: FakeIssuer, clock: Clock, proofs: list[int]) -> None:
     verifier = SyncVerifier(
         fake.issuer, fake.audience, transport=fake.transport(), clock=clock, monotonic=clock, token_cache_size=0

@@ -86,6 +86,10 @@ def test_files_lists_and_headers_are_set_by_name(tmp_path: Path) -> None:
             ["OSTIARY_RISK__COUNTRY_HEADER: expected OSTIARY_TRUSTED_PROXIES too, whose header it is"],
         ),
         (
+            {"RISK__TLS_HEADER": "X-JA4"},
+            ["OSTIARY_RISK__TLS_HEADER: expected OSTIARY_TRUSTED_PROXIES too, whose header it is"],
+        ),
+        (
             {"RISK__CITY_HEADER": "CF-IPCity", "TRUSTED_PROXIES": "10.0.0.0/8"},
             ["OSTIARY_RISK__CITY_HEADER: expected OSTIARY_RISK__COUNTRY_HEADER too"],
         ),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from audit.catalogue import TOKEN_REFRESHED
 from audit.record import Event
 from base.ids import GRANT, PERSON, show_id
+from identity.assessing.rescoring import rescore_grant, see_caller
 from identity.grant_store import Grant, Refresh, find_grant, open_refresh_key, turn_refresh
 from identity.oauth.errors import OAuthError
 from identity.oauth.person_tokens import mint_for_grant
@@ -62,6 +63,7 @@ async def _try_once(request: TokenRequest, token: RefreshToken) -> dict[str, obj
     resources = request.form.all("resource")
     if resources and set(resources) != {grant.audience}:
         raise OAuthError("invalid_target", "the resource is not the one that was authorized")
+    grant = await _rescored(request, grant)
     access, body = await mint_for_grant(services, client, grant, scope=scope, nonce=None, now=now)
     body["refresh_token"] = refresh_token(key, grant.id, turn.next_number)
     event = _refreshed(request, grant, access, number=turn.next_number, scope=scope)
@@ -78,6 +80,21 @@ async def _try_once(request: TokenRequest, token: RefreshToken) -> dict[str, obj
         rows=(await services.emitter.row(event, now=now),),
     )
     return body if turned else None
+
+
+async def _rescored(request: TokenRequest, grant: Grant) -> Grant:
+    """The grant with the score that its tokens will say; raises OAuthError where its session ended for it.
+
+    A public client calls from the person's own device. Any other calls from its server, which says nothing of them.
+    """
+    services, origin, now = request.services, request.origin, request.now
+    seeing = None
+    if request.client.is_public:
+        seeing = see_caller(services, origin.address, origin.user_agent, edge_place=request.edge_place, now=now)
+    grant = await rescore_grant(services, grant, seeing, why="refresh", now=now, origin=origin)
+    if not grant.is_alive:
+        raise OAuthError("invalid_grant", REFUSED, reason="the session was ended for its risk")
+    return grant
 
 
 def _refreshed(request: TokenRequest, grant: Grant, access: Minted, *, number: int, scope: str) -> Event:

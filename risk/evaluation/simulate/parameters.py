@@ -1,5 +1,6 @@
 """What differs from world to world: every rate is drawn anew from a broad range."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from random import Random
 
@@ -62,53 +63,56 @@ class Parameters:
     day_hours: float  # targeted attackers who keep to the person's waking hours
 
 
+# Meant to hold what deployments differ in.
+_RANGES: Mapping[str, tuple[float, float]] = {
+    "home_land_share": (0.45, 0.97),
+    "city_error": (0.0, 0.15),
+    "city_unknown": (0.0, 0.25),
+    "carrier_nat_share": (0.0, 0.5),
+    "six_share": (0.0, 0.4),
+    "static_share": (0.05, 0.5),
+    "lease": (2, 90),
+    "same_net_after": (0.1, 0.8),
+    "signins_median": (12, 60),
+    "signins_spread": (0.7, 1.3),
+    "company_share": (0.1, 0.7),
+    "proxied_companies": (0.0, 0.4),
+    "mobile_habit": (0.2, 0.7),
+    "vpn_people": (0.01, 0.12),
+    "vpn_habit": (0.1, 0.8),
+    "trips": (0.5, 5),
+    "abroad": (0.1, 0.5),
+    "roams_home": (0.2, 0.9),
+    "cafes": (0.005, 0.06),
+    "second_homes": (0.05, 0.3),
+    "moves": (0.05, 0.4),
+    "break_share": (0.1, 0.5),
+    "night_share": (0.01, 0.12),
+    "regularity": (0.3, 1.0),
+    "devices": (0.4, 1.6),
+    "replaced": (0.2, 0.6),
+    "second_browser": (0.0, 0.03),
+    "clears": (0.002, 0.02),
+    "private_people": (0.0, 0.06),
+    "private_habit": (0.0, 0.015),
+    "frozen": (0.02, 0.2),
+    "failing": (0.01, 0.12),
+    "sprays": (0, 4),
+    "spray_people": (0.1, 0.9),
+    "residential": (0.1, 0.8),
+    "scripted": (0.0, 0.3),
+    "same_city": (0.4, 0.95),
+    "same_address": (0.0, 0.3),
+    "same_version": (0.2, 0.8),
+    "copied_browser": (0.2, 0.8),
+    "thief_in_land": (0.2, 0.8),
+    "day_hours": (0.2, 0.8),
+}
+
+
 def draw_parameters(random: Random) -> Parameters:
-    """A world of its own; the ranges are meant to hold what deployments differ in."""
-    ranges: dict[str, tuple[float, float]] = {
-        "home_land_share": (0.45, 0.97),
-        "city_error": (0.0, 0.15),
-        "city_unknown": (0.0, 0.25),
-        "carrier_nat_share": (0.0, 0.5),
-        "six_share": (0.0, 0.4),
-        "static_share": (0.05, 0.5),
-        "lease": (2, 90),
-        "same_net_after": (0.1, 0.8),
-        "signins_median": (12, 60),
-        "signins_spread": (0.7, 1.3),
-        "company_share": (0.1, 0.7),
-        "proxied_companies": (0.0, 0.4),
-        "mobile_habit": (0.2, 0.7),
-        "vpn_people": (0.01, 0.12),
-        "vpn_habit": (0.1, 0.8),
-        "trips": (0.5, 5),
-        "abroad": (0.1, 0.5),
-        "roams_home": (0.2, 0.9),
-        "cafes": (0.005, 0.06),
-        "second_homes": (0.05, 0.3),
-        "moves": (0.05, 0.4),
-        "break_share": (0.1, 0.5),
-        "night_share": (0.01, 0.12),
-        "regularity": (0.3, 1.0),
-        "devices": (0.4, 1.6),
-        "replaced": (0.2, 0.6),
-        "second_browser": (0.0, 0.03),
-        "clears": (0.002, 0.02),
-        "private_people": (0.0, 0.06),
-        "private_habit": (0.0, 0.015),
-        "frozen": (0.02, 0.2),
-        "failing": (0.01, 0.12),
-        "sprays": (0, 4),
-        "spray_people": (0.1, 0.9),
-        "residential": (0.1, 0.8),
-        "scripted": (0.0, 0.3),
-        "same_city": (0.4, 0.95),
-        "same_address": (0.0, 0.3),
-        "same_version": (0.2, 0.8),
-        "copied_browser": (0.2, 0.8),
-        "thief_in_land": (0.2, 0.8),
-        "day_hours": (0.2, 0.8),
-    }
-    drawn: dict[str, float] = {name: random.uniform(*ends) for name, ends in ranges.items()}
+    """A world of its own."""
+    drawn: dict[str, float] = {name: random.uniform(*ends) for name, ends in _RANGES.items()}
     return Parameters(
         first_day=random.randint(19_000, 20_200),
         lands=random.randint(2, 8),

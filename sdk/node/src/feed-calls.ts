@@ -10,6 +10,8 @@ import { member, parseJsonObject } from "./strict.js"
 
 const TIMEOUT_S = 5
 const SNAPSHOT_TIMEOUT_S = 30
+/** A server that is away keeps no program from ending. */
+const GOODBYE_S = 1
 const MAX_DELTA_BYTES = 8_388_608
 const MAX_SNAPSHOT_BYTES = 67_108_864
 const LINES = "application/x-ndjson"
@@ -76,7 +78,8 @@ export class FeedCalls {
 
   /** What came after a number, within `waitS`; undefined where the log does not go on from there. */
   async delta(epoch: string, after: number, waitS: number, signal: AbortSignal): Promise<Told | undefined> {
-    const query = new URLSearchParams({ epoch, after: String(after), ...(waitS > 0 ? { wait: String(waitS) } : {}) })
+    const wait: Record<string, string> = waitS > 0 ? { wait: String(waitS) } : {}
+    const query = new URLSearchParams({ epoch, after: String(after), follower: this.follower, ...wait })
     const [answer, asked] = await this.#authorized<Answer>(token => ask(this.fetch, {
       url: `${this.#url}/delta?${query}`, mediaType: LINES, packed: true, allowed: [410], signal,
       headers: { authorization: `Bearer ${token}`, accept: LINES, "accept-encoding": "identity" },
@@ -105,9 +108,18 @@ export class FeedCalls {
 
   /** Says that everything up to a number is in force here. */
   async acknowledge(epoch: string, seq: number, signal: AbortSignal): Promise<void> {
-    const body = JSON.stringify({ follower: this.follower, epoch, seq })
+    await this.#tell({ epoch, seq }, TIMEOUT_S, signal)
+  }
+
+  /** Says that nothing is accepted here any more by what the feed said, so that nobody waits for us. */
+  async sayGoodbye(epoch: string, seq: number): Promise<void> {
+    await this.#tell({ epoch, seq, leaving: true }, GOODBYE_S, AbortSignal.timeout(GOODBYE_S * 1000))
+  }
+
+  async #tell(parts: Readonly<Record<string, unknown>>, timeoutS: number, signal: AbortSignal): Promise<void> {
+    const body = JSON.stringify({ follower: this.follower, ...parts })
     await this.#authorized(token => ask(this.fetch, {
-      url: `${this.#url}/ack`, method: "POST", body, timeoutS: TIMEOUT_S, maxBytes: 65_536, allowed: [204], signal,
+      url: `${this.#url}/ack`, method: "POST", body, timeoutS, maxBytes: 65_536, allowed: [204], signal,
       headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
     }))
   }

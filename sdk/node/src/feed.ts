@@ -1,5 +1,6 @@
 /** The follower of the issuer's feed: what is revoked, known in this process within a second, and how surely. */
 
+import { randomBytes } from "node:crypto"
 import { hostname } from "node:os"
 import { parseIssuer } from "./discovery.js"
 import { ConfigurationError } from "./errors.js"
@@ -18,7 +19,10 @@ const DEFAULT_BOUNDS = { freshForS: 5, lostAfterS: 60 }
 const NAME = /^[A-Za-z0-9._-]{1,64}$/
 
 export interface FeedSettings extends Surroundings {
-  /** The name of this process among the followers; host and process id by default. */
+  /**
+   * The name of this process among the followers; host, process id and a random part by default. Every process needs
+   * one of its own: the server takes two of one name for one.
+   */
   readonly follower?: string
   /** Where the last state is kept for a cold start; by default nowhere. */
   readonly folder?: string
@@ -40,6 +44,7 @@ export class Feed {
   readonly #closing = new AbortController()
   readonly #listeners = new Set<() => void>()
   readonly #follower: Follower
+  readonly #calls: FeedCalls
   #running: Promise<void> | undefined
   #isReady = false
   #stored = ""
@@ -48,16 +53,17 @@ export class Feed {
   #hasWarned = false
 
   constructor(issuer: string, settings: FeedSettings & FollowerIdentity) {
-    const follower = settings.follower ?? `${hostname()}-${process.pid}`.replace(/[^A-Za-z0-9._-]/g, "-").slice(-64)
+    const follower = settings.follower ?? someName()
     if (!NAME.test(follower)) throw new ConfigurationError("follower must be 1 to 64 of A-Z a-z 0-9 . _ -")
     const address = parseIssuer(issuer), policy = parseKeyPolicy(settings.keyPolicy)
     const { fetch, monotonic, log } = (this.#around = parseSurroundings(settings))
     this.issuer = issuer
     this.#disk = settings.folder === undefined ? undefined : new FeedDisk(settings.folder, issuer)
     this.keys = new KeyRing(policy, () => fetchKeys(fetch, address, policy.timeoutS), monotonic, log)
+    this.#calls = new FeedCalls(issuer, settings, follower, fetch, monotonic)
     this.#follower = new Follower({
       issuer, log: this.#log, lease: this.#lease, keys: this.keys, around: this.#around, signal: this.#closing.signal,
-      calls: new FeedCalls(issuer, settings, follower, fetch, monotonic),
+      calls: this.#calls,
       changed: () => this.#tell(),
       vouched: () => this.#vouched(),
     })
@@ -68,10 +74,19 @@ export class Feed {
     if (!this.#closing.signal.aborted) this.#running ??= this.#run()
   }
 
-  /** Ends it. What is known stays known, and grows old. */
+  /** Ends it and says goodbye to the server. What is known stays known and refuses; nothing is accepted by it. */
   async close(): Promise<void> {
+    const isFirst = !this.#closing.signal.aborted
     this.#closing.abort()
+    // Said before nobody could be accepted by it any more, a goodbye would be a lie.
+    this.#lease.end()
     await this.#running
+    if (isFirst && this.#isReady) await this.#sayGoodbye()
+  }
+
+  async #sayGoodbye(): Promise<void> {
+    const { epoch, seq } = this.#log
+    if (epoch !== undefined) await this.#calls.sayGoodbye(epoch, seq).catch(() => undefined)
   }
 
   /** What is refused now; ask for it anew each time, since a snapshot brings another object. */
@@ -175,4 +190,10 @@ export class Feed {
       }
     }
   }
+}
+
+/** Two containers may well have the same host's name and process id. */
+function someName(): string {
+  const tail = `-${process.pid}-${randomBytes(3).toString("hex")}`
+  return hostname().replace(/[^A-Za-z0-9._-]/g, "-").slice(0, 64 - tail.length) + tail
 }

@@ -13,6 +13,7 @@ export type LeaseState = "fresh" | "stale" | "lost"
  */
 export class Lease {
   #vouchedAt = -Infinity
+  #hasEnded = false
   /** The newest head heard of the process that spoke last: an answer that a cache kept is recognised by it. */
   #boot = ""
   #upMs = -1
@@ -28,11 +29,17 @@ export class Lease {
         if (head.boot !== first.boot) return
         this.#boot = head.boot
         this.#upMs = head.upMs
-        if (!agrees) return
+        if (!agrees || this.#hasEnded) return
         const vouchedAt = Math.min(asked + (head.upMs - first.upMs) / 1000, receivedAt)
         this.#vouchedAt = Math.max(this.#vouchedAt, vouchedAt)
       },
     }
+  }
+
+  /** Lost from now on, whatever is still heard. */
+  end(): void {
+    this.#hasEnded = true
+    this.#vouchedAt = -Infinity
   }
 
   /** Seconds since the log was surely as we know it; infinite before the first head. */

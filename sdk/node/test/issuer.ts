@@ -25,6 +25,9 @@ export class Issuer {
   /** Requests by path, counted. */
   readonly asked = new Map<string, number>()
   readonly acked: number[] = []
+  /** The names of those who acknowledged, and of those who said goodbye. */
+  readonly followers = new Set<string>()
+  readonly left: string[] = []
   /** What the key set answers instead of 200. */
   keysStatus = 200
   /** What introspection answers; undefined: 500. */
@@ -177,7 +180,10 @@ export class Issuer {
     if (url.pathname === "/feed/v1/snapshot") return this.#snapshot(response)
     if (url.pathname === "/feed/v1/delta") return this.#delta(url, response)
     if (url.pathname === "/feed/v1/events") return this.#events(String(request.headers["last-event-id"]), response)
-    this.acked.push((JSON.parse(body) as { seq: number }).seq)
+    const said = JSON.parse(body) as { seq: number; follower: string; leaving?: boolean }
+    this.followers.add(said.follower)
+    if (said.leaving === true) this.left.push(said.follower)
+    else this.acked.push(said.seq)
     response.writeHead(204).end()
   }
 

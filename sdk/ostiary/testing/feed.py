@@ -31,7 +31,7 @@ class FakeFeed:
     **As the server**, to test a `Feed`: `Feed(fake.issuer, …, transport=fake_feed.transport())`, or served, being an
     ASGI application. It speaks the protocol of docs/feed.md, asks for a token with the scope `feed:read`, and
     misbehaves as `faults` says. `heartbeat_s=None` leaves heartbeats to `beat()`. `acknowledged` tells epoch and
-    number by follower, `requests` the paths that were asked for.
+    number by follower, `left` who said goodbye, `requests` the paths that were asked for.
 
     `entry_ttl_s` is how long entries stay. Safe between threads.
     """
@@ -219,6 +219,11 @@ class FakeFeed:
     def acknowledged(self) -> Mapping[str, tuple[str, int]]:
         """Epoch and number up to which each follower says that all is in force."""
         return self._server.acknowledged
+
+    @property
+    def left(self) -> frozenset[str]:
+        """The followers that said goodbye."""
+        return frozenset(self._server.left)
 
     @property
     def requests(self) -> list[str]:

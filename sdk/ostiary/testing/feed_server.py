@@ -33,6 +33,7 @@ class FeedServer:
         self.faults = FeedFaults()
         self.streams: list[FakeStream] = []
         self.acknowledged: dict[str, tuple[str, int]] = {}
+        self.left: set[str] = set()
         self.requests: list[str] = []
         self.is_down = self.is_silent = False
         self._issuer = issuer
@@ -207,12 +208,14 @@ class FeedServer:
     def _acknowledge(self, asked: Asked) -> Answer:
         try:
             said = json.loads(asked.body)
-            follower, epoch, seq = said["follower"], said["epoch"], said["seq"]
-        except (ValueError, KeyError, TypeError):
+            follower, epoch, seq, leaves = said["follower"], said["epoch"], said["seq"], said.get("leaving", False)
+        except (ValueError, KeyError, TypeError, AttributeError):
             return json_answer(400, {"title": "Bad Request", "status": 400})
         if type(seq) is not int or not isinstance(follower, str) or (epoch == self.log.epoch and seq > self.log.seq):
             return json_answer(400, {"title": "Bad Request", "status": 400})
         self.acknowledged[follower] = (epoch, seq)
+        if leaves is True:
+            self.left.add(follower)
         return Answer(204)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import select, update
 
-from identity.devices import label_of
+from identity.browser_labels import label_of
 from identity.person_values import Person
 from identity.tables import devices
 from tests.browser.walks.walk import CHROME, Journey, Walk

@@ -9,7 +9,7 @@ from sqlalchemy import insert, update
 from audit.catalogue import LOGIN_FAILED, LOGIN_SUCCEEDED
 from audit.record import Event, Origin
 from base.ids import PERSON, new_id, show_id
-from identity.devices import label_of
+from identity.browser_labels import label_of
 from identity.factors.registry import NewFactor, add_factor
 from identity.person_values import Person
 from identity.tables import backup_codes, consents, credentials, devices, emails

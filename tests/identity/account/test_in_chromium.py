@@ -19,7 +19,7 @@ from tests.identity.account.furnished import furnish
 pytestmark = pytest.mark.anyio
 __all__ = ["site"]
 
-PATHS = ("", "/profile", "/security", "/sessions", "/activity", "/apps", "/data", "/delete")
+PATHS = ("", "/profile", "/security", "/devices", "/sessions", "/activity", "/apps", "/data", "/delete")
 LOOKS = {
     "light": {"color_scheme": "light", "viewport": {"width": 1100, "height": 800}},
     "dark": {"color_scheme": "dark", "viewport": {"width": 1100, "height": 800}},
@@ -79,13 +79,13 @@ async def test_a_session_is_ended_with_the_keyboard_alone(site: Site, visit: Vis
     await _sign_in(site, visit, person)
     page = visit.page
     await page.goto(site.url("/account"))
-    for _ in range(4):
+    for _ in range(5):
         await page.keyboard.press("Tab")
     assert await page.evaluate("document.activeElement.textContent") == "Sessions"
     await page.keyboard.press("Enter")
     await page.wait_for_url("**/account/sessions")
     before = await page.locator(".row").count()
-    for _ in range(9):
+    for _ in range(10):
         await page.keyboard.press("Tab")
     assert await page.evaluate("document.activeElement.textContent") == "End"
     await page.keyboard.press("Enter")

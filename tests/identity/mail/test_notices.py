@@ -22,6 +22,7 @@ pytestmark = pytest.mark.anyio
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 ORIGIN = Origin(address="198.51.100.7", user_agent=FIREFOX)
 ABOUT: Mapping[Notice, Mapping[str, Fact]] = {
+    Notice.NEW_COUNTRY: {"country": "TR"},
     Notice.FACTOR_ADDED: {"method": "totp"},
     Notice.FACTOR_REMOVED: {"method": "totp"},
     Notice.BACKUP_CODE_USED: {"left": 9},
