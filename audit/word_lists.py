@@ -108,6 +108,7 @@ FIELD_LABELS: Mapping[str, str] = {
     "receiver": "Receiver",
     "receivers": "Receivers",
     "refused": "Refused",
+    "refuses_at": "Refuse by themselves from",
     "report": "Report",
     "rule": "Rule",
     "scheme": "Scheme",

@@ -157,10 +157,11 @@ class Profile:
         """What a count of this history is worth at the moment, from 0 to 1."""
         return 0.5 ** (max(0.0, at_s - self.last_s) / HALF_LIFE_S) if self.signins else 1.0
 
-    def learn(self, sighting: Sighting, *, weight: float = 1.0) -> "Profile":
+    def learn(self, sighting: Sighting, *, weight: float = 1.0, trial: float = 1.0) -> "Profile":
         """Takes a sign-in in; `device` is the one that the browser has from now on, with a new cookie too.
 
-        `weight`: how sure it is that this was the person, 0 to 10. Gives itself back.
+        `weight`: how sure it is that this was the person, 0 to 10. `trial`: how much it tells of how often something
+        new is usual, 0 to 1; ten new devices within an hour are one test of that, not ten. Gives itself back.
         """
         at_s = sighting.at_s if isfinite(sighting.at_s) else self.last_s
         weight = min(max(weight, 0.0), MAX_WEIGHT) if isfinite(weight) else 0.0
@@ -170,7 +171,7 @@ class Profile:
             return self
         self._fade(at_s)
         keys = facets.keys_of(sighting)
-        self._learn_novelty(keys, sighting)
+        self._learn_novelty(keys, sighting, trial)
         self._learn_counts(keys, weight)
         self._learn_device(keys, sighting, weight)
         self.hours[int(at_s // 3600) % DAY_HOURS] += weight
@@ -193,17 +194,18 @@ class Profile:
         self.latest = {key: version for key, version in self.latest.items() if key in self.counts[facets.FAMILY]}
         self.last_s = max(self.last_s, at_s)
 
-    def _learn_novelty(self, keys: facets.Keys, sighting: Sighting) -> None:
+    def _learn_novelty(self, keys: facets.Keys, sighting: Sighting, trial: float) -> None:
         version = None if sighting.browser is None else sighting.browser.version
         for facet, is_new in novelties(keys, self.counts, self.latest, version):
-            self._learn_rate(facet, is_new)
+            self._learn_rate(facet, is_new, trial)
         if self.devices and (sighting.device is not None or sighting.has_cookie):
             is_known = sighting.device is not None and facets.device_key(sighting.device) in self.devices
-            self._learn_rate(facets.DEVICE, not is_known)
+            self._learn_rate(facets.DEVICE, not is_known, trial)
 
-    def _learn_rate(self, facet: int, is_new: bool) -> None:
-        self.novel[facet] = self.novel[facet] * MEMORY + is_new
-        self.tested[facet] = self.tested[facet] * MEMORY + 1.0
+    def _learn_rate(self, facet: int, is_new: bool, trial: float) -> None:
+        kept = MEMORY**trial
+        self.novel[facet] = self.novel[facet] * kept + is_new * trial
+        self.tested[facet] = self.tested[facet] * kept + trial
 
     def _learn_counts(self, keys: facets.Keys, weight: float) -> None:
         for facet, key in enumerate(keys):

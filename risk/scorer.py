@@ -52,6 +52,7 @@ SIGNALS: tuple[Signal, ...] = (
     find_reports,
 )
 _DIGITS = 6
+UNREADABLE = Reason("history_unreadable", 4.5)
 _NOTHING = Surroundings()
 _NOBODY = Profile()
 
@@ -74,7 +75,8 @@ class Scorer:
         compared = compare(sighting, profile or _NOBODY, population)
         reasons = [reason for signal in self.signals for reason in signal(compared, surroundings)]
         if profile is None:
-            reasons = [each for each in reasons if each.log_odds > 0.0]
+            # Whatever the history would have said against this sign-in: none of it can be asked (S35).
+            reasons = [UNREADABLE, *(each for each in reasons if each.log_odds > 0.0)]
         parts = [each.log_odds for each in reasons]
         log_odds = round(fsum(parts), _DIGITS)
         without = round(fsum([each for each in parts if each < 0.0]), _DIGITS)

@@ -73,6 +73,8 @@ SENTENCES: Mapping[str, str] = {
     # risk.signals.dormant
     "first_signin": "The account's first sign-in: there is no history yet.",
     "account_dormant": "Nobody had signed in to this account for {days} days.",
+    # risk.scorer
+    "history_unreadable": "The history of this person's sign-ins could not be read.",
     # risk.signals.bursts
     "account_burst": "{failures} failed attempts at this account of late.",
     "address_burst": "{failures} failed attempts from this address of late.",

@@ -28,6 +28,7 @@ from identity.grant_store import Grant
 from identity.services import Services
 from identity.signin.next_step import PRIMARY
 from identity.tables import grants, session_proofs
+from identity.values import LiveSession
 from policy.assurance import AAL1, amr_of
 from policy.decide import within_session
 from policy.values import RiskThresholds
@@ -36,7 +37,7 @@ from risk.place import Place
 from risk.sighting import Sighting
 from risk.values import CRITICAL_FROM, Assessment
 
-Why = Literal["refresh", "introspection", "signal"]
+Why = Literal["sign_in", "refresh", "introspection", "signal"]
 Effect = Literal["keep", "step_up", "end"]
 
 # A request that looks as the last one did is not assessed again within a minute; a report is not waited for.
@@ -62,13 +63,17 @@ class Rescored:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """Who asks for a session's score: the event says `why`. `grant`: an offline grant may outlive its session."""
+    """Who asks for a session's score: the event says `why`. `grant`: an offline grant may outlive its session.
+
+    `waits`: within a minute only what looks otherwise is assessed.
+    """
 
     seeing: Seeing | None
     why: Why
     now: datetime
     origin: Origin
     grant: Grant | None = None
+    waits: bool = False
 
 
 async def rescore_session(
@@ -87,6 +92,18 @@ async def rescore_session(
     return await _rescore(services, session_id, _Asked(seeing, why, now, origin))
 
 
+async def rescore_browser(
+    services: Services, session: LiveSession, seeing: Seeing, *, now: datetime, origin: Origin
+) -> bool:
+    """Looks at a live session that another application is about to be opened with: True where it is not what it was,
+    and has to be read again. A session that was never assessed stays so. Raises StorageUnavailable.
+    """
+    if session.risk is None:
+        return False
+    found = await _rescore(services, session.id, _Asked(seeing, "sign_in", now, origin, waits=True))
+    return found is None or found.risk != session.risk or found.effect != "keep"
+
+
 async def rescore_grant(
     services: Services, grant: Grant, seeing: Seeing | None, *, why: Why, now: datetime, origin: Origin
 ) -> Grant:
@@ -97,7 +114,7 @@ async def rescore_grant(
     """
     if grant.session_id is None or grant.risk is None:
         return grant
-    found = await _rescore(services, grant.session_id, _Asked(seeing, why, now, origin, grant))
+    found = await _rescore(services, grant.session_id, _Asked(seeing, why, now, origin, grant, waits=True))
     if found is None:
         return grant
     claims = lowered(grant.claims, found.methods) if found.effect == "step_up" else grant.claims
@@ -167,7 +184,7 @@ async def _rescore(services: Services, session_id: bytes, asked: _Asked) -> Resc
         running = await find_running(services, session_id, now=asked.now)
         if running is None or not (running.is_live or (asked.grant and asked.grant.offline)):
             return None
-        if asked.grant and not _is_due(running, asked):
+        if asked.waits and not _is_due(running, asked):
             return Rescored(running.risk, methods=running.methods)
         found = await _assess(services, running, asked)
         if found is not None:
@@ -195,9 +212,10 @@ async def _assess(services: Services, running: Running, asked: _Asked) -> Rescor
         services, running.person_id, seeing, cookie=None, session_id=running.id, began=began, now=asked.now
     )
     risk = services.risk
-    assessment = risk.scoring.scorer.assess(
-        history.sighting, history.profile, risk.crowd.population, history.surroundings
-    )
+    assessment = risk.scoring.assess(history.sighting, history.profile, risk.crowd.population, history.surroundings)
+    if asked.why == "introspection" and assessment.score < (running.risk or 0):
+        # What a service says of an address may make us less sure, and never surer.
+        return Rescored(running.risk, methods=running.methods)
     found = _weigh(services, running, assessment, seeing.sighting.place)
     row = kept_row(services, running, assessment, _seen_now(running, history, seeing, asked))
     if found.crossed is None and found.effect == "keep":

@@ -47,18 +47,31 @@ _VOUCHING = frozenset({"mail_code"})
 
 
 async def assess_signin(
-    services: Services, request: Request, person_id: bytes, *, session_id: bytes | None = None, now: datetime
+    services: Services,
+    request: Request,
+    person_id: bytes,
+    *,
+    session_id: bytes | None = None,
+    is_breached: bool = False,
+    now: datetime,
 ) -> Assessed:
     """How sure we are that this request comes from the person, before anything of it is learned.
 
-    `session_id`: the session that a further proof is for. Raises StorageUnavailable.
+    `session_id`: the session that a further proof is for. `is_breached`: the password that was proven is known from a
+    breach. Raises StorageUnavailable.
     """
     cookie = read_device(request, services)
     seeing = see(services, request, has_cookie=cookie is not None, now=now)
     history = await read_history(services, person_id, seeing, cookie=cookie, session_id=session_id, now=now)
-    risk = services.risk
-    assessment = risk.scoring.assess(history.sighting, history.profile, risk.crowd.population, history.surroundings)
+    risk, around = services.risk, replace(history.surroundings, is_breached=is_breached)
+    assessment = risk.scoring.assess(history.sighting, history.profile, risk.crowd.population, around)
     return Assessed(assessment, history.sighting, seeing.address)
+
+
+def was_breached(attempt: SigninAttempt) -> bool:
+    """Whether an earlier step of this sign-in proved a password that is known from a breach."""
+    reasons = attempt.assessment.reasons if attempt.assessment else ()
+    return any(each.signal == "password_breached" for each in reasons)
 
 
 def may_learn(attempt: SigninAttempt) -> bool:
@@ -79,7 +92,7 @@ async def learn_signin(
     sighting = replace(assessed.sighting, device=device_id.hex())
     share = share_in_everyone(profile, sighting.at_s)
     services.risk.crowd.note(sighting, before=profile, weight=share)
-    body = profile.learn(sighting).to_bytes()
+    body = profile.learn(sighting, trial=share).to_bytes()
     await send(db, _KEEP_PROFILE, (person_id, services.sealer.seal(body, aad=PROFILE_AAD + person_id), to_micros(now)))
     for key in activity_keys(services, assessed):
         await count_successes(db, key, share, now=now)
@@ -89,7 +102,8 @@ def share_in_everyone(before: Profile, at_s: float) -> float:
     """What a sign-in counts among everyone's: whole after six hours, less the sooner it follows the one before.
 
     So whoever signs in to an account of their own all day long makes no network, device or browser usual, and earns
-    their address no more patience than anybody else.
+    their address no more patience than anybody else; and who signs in with a stolen password again and again from
+    where nothing is asked does not make it usual for its person to come on new devices.
     """
     return min(1.0, max(0.0, at_s - before.last_s) / WHOLE_AFTER_S) if before.signins else 1.0
 

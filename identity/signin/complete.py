@@ -56,7 +56,16 @@ async def complete_signin(
         trusted = person.trusted_until is not None and person.trusted_until > now
         remembered = Proof("device", now) if trusted and services.settings.remember_device else None
         return await add_proof(
-            db, services, request, attempt, person.standing, proof, beside=remembered, now=now, origin=origin
+            db,
+            services,
+            request,
+            attempt,
+            person.standing,
+            proof,
+            beside=remembered,
+            is_breached=proven.is_breached,
+            now=now,
+            origin=origin,
         )
 
 

@@ -16,8 +16,10 @@ from audit.record import Event, Origin
 from base.cookies import clear_cookie, set_cookie
 from base.ids import PERSON, show_id
 from identity.assessing.notes import note_of
+from identity.assessing.rescoring import rescore_browser
+from identity.assessing.sightings import see
 from identity.consents import find_missing
-from identity.devices import COOKIE_TTL
+from identity.devices import COOKIE_TTL, read_device
 from identity.oauth.answers import answer
 from identity.oauth.issue import issue_code
 from identity.services import Services, origin_of
@@ -95,7 +97,7 @@ async def begin(services: Services, request: Request, authorize: AuthorizeReques
     """Answers a checked authorization request (or a plain wish to sign in): with a page, or with the result at once."""
     now, origin = services.clock(), origin_of(request)
     attempt = new_attempt(authorize, ttl=services.settings.attempt_ttl, now=now)
-    session = await find_live(services, request)
+    session = await _find_assessed(services, request, now=now, origin=origin)
     outlook = await look_ahead(services, attempt, session, now=now)
     if isinstance(outlook.step, Asked):
         wait_s = await find_begin_wait(services, origin.address)
@@ -109,6 +111,16 @@ async def begin(services: Services, request: Request, authorize: AuthorizeReques
         else:
             turn = await _finish(db, services, attempt, session, outlook.step, now=now, origin=origin)
     return respond(services, request, turn)
+
+
+async def _find_assessed(services: Services, request: Request, *, now: datetime, origin: Origin) -> LiveSession | None:
+    """The live session of this browser after another look at it: its cookie may have been stolen meanwhile."""
+    session = await find_live(services, request)
+    if session is None:
+        return None
+    seeing = see(services, request, has_cookie=read_device(request, services) is not None, now=now)
+    has_changed = await rescore_browser(services, session, seeing, now=now, origin=origin)
+    return await find_live(services, request) if has_changed else session
 
 
 async def load_flow(

@@ -6,6 +6,7 @@ is not active (S22). What differs is told by the event alone.
 
 # ruff: noqa: S608 - statements are put together from constants of this file; values travel as parameters
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
@@ -25,6 +26,7 @@ from identity.mail.letter_values import Notice
 from identity.mail.notices import notify
 from identity.names import MAX_TYPED_LENGTH, fold_case, login_key
 from identity.password_hashes import HashPoolBusy, Verified
+from identity.password_rules import prepare_password
 from identity.services import Services
 from identity.signin.attempt import drop_pending
 from identity.standing import COLUMNS_POSTGRES, COLUMNS_SQLITE, WIDTH, standing_of
@@ -96,6 +98,7 @@ class ProvenPassword:
     person: Claimed
     counter: bytes
     renewed_hash: str | None
+    is_breached: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +150,17 @@ async def prove_password(
             await lockout.give_back(db, reservation, limit=services.settings.lockout_failures)
         raise
     if verified.ok and account.person is not None and account.person.standing.state == "active":
-        return ProvenPassword(account.person, account.counter, verified.renewed)
+        is_breached = await _is_breached(services, password)
+        return ProvenPassword(account.person, account.counter, verified.renewed, is_breached)
     await _record_failure(services, account, reservation, verified, client_id=client_id, origin=origin)
     return NotProven(reservation.failures)
+
+
+async def _is_breached(services: Services, password: str) -> bool:
+    """Whether the list of breached passwords, which is longer than memory, has this one by now."""
+    if services.breached is None:
+        return False
+    return await asyncio.to_thread(services.breached.contains, prepare_password(password))
 
 
 async def _reserve(

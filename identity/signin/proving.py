@@ -20,7 +20,7 @@ from base.statements import Statement
 from base.within import run_each
 from identity import revocation
 from identity.assessing.seen import Assessed
-from identity.assessing.signins import assess_signin, learn_signin, may_learn
+from identity.assessing.signins import assess_signin, learn_signin, may_learn, was_breached
 from identity.device_clones import end_cloned
 from identity.devices import SeenDevice, read_device, remember_device, see_device
 from identity.services import Services
@@ -81,6 +81,7 @@ async def add_proof(
     beside: Proof | None = None,
     remember: bool = False,
     pause: bool = False,
+    is_breached: bool = False,
     now: datetime,
     origin: Origin,
 ) -> Turn | None:
@@ -91,7 +92,7 @@ async def add_proof(
     live one goes on under a new cookie. `begins`: the proof is a new beginning, as a password always is and a
     passkey unless it was asked for as one more step. `beside` goes with a password: the browser is remembered.
     `remember`: the browser counts as a second factor for a while. `pause`: the flow is not finished, so that a page can
-    be shown in between; the person goes on at /signin.
+    be shown in between; the person goes on at /signin. `is_breached`: the password is known from a breach.
     """
     session = await find_live(services, request)
     begins = proof.method in PRIMARY if begins is None else begins
@@ -100,7 +101,10 @@ async def add_proof(
     if moved is None:
         return None
     # Before anything is learned of it, and anew at each step: what is known around it may have changed meanwhile.
-    assessed = await assess_signin(services, request, standing.id, session_id=moved.session_id, now=now)
+    breached = is_breached or (not begins and was_breached(attempt))
+    assessed = await assess_signin(
+        services, request, standing.id, session_id=moved.session_id, is_breached=breached, now=now
+    )
     if assessed.sighting.is_cloned:
         await end_cloned(db, services, read_device(request, services) or b"", now=now, origin=origin)
     attempt = replace(moved, assessment=assessed.assessment)

@@ -81,6 +81,8 @@ async def taken_over(world: World, person: Person) -> None:
 async def test_whoever_recovers_an_account_that_was_reported_taken_over_gets_in_again(world: World) -> None:
     """S24: nobody is kept out for the thirty days that a report may live."""
     person = await world.person()
+    async with world.browser() as browser:
+        await settled(world, browser, days=1)
     await taken_over(world, person)
     world.clock.move(minutes=1)
     async with world.browser() as browser:
@@ -137,6 +139,26 @@ async def test_one_account_does_not_make_its_network_usual_or_its_address_patien
     async with world.services.database.reading() as db:
         row = (await db.execute(select(risk_activity).where(risk_activity.c.key == key))).one()
     assert 0 < row.successes <= 2000
+
+
+async def test_new_devices_in_quick_succession_do_not_become_usual_for_the_person(world: World) -> None:
+    """Who has the password, within the person's own network, meets nothing: it must not open other networks to them."""
+    await world.person()
+    async with world.browser() as browser:
+        await settled(world, browser)
+
+    async def missing() -> float:
+        async with world.browser(address=FAR_AWAY) as thief:
+            await sign_in(thief)
+        found = (await assessment(world)).reasons
+        return next(each.log_odds for each in found if each.signal == "device_missing")
+
+    async with world.browser(address=HOME) as thief:
+        await sign_in_again_and_again(thief, 1)
+        once = await missing()
+        await sign_in_again_and_again(thief, 8)
+    assert await missing() == pytest.approx(once, abs=0.1)
+    assert once > 2.0
 
 
 async def test_a_session_that_became_unusual_does_not_shut_its_person_out(database_url: str, tmp_path: Path) -> None:

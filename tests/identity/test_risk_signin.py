@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from base64 import urlsafe_b64decode
+from pathlib import Path
 
 import httpx2
 import msgspec
@@ -13,7 +15,7 @@ from identity.tables import attempts, sessions
 from risk.tables import risk_activity, risk_profiles
 from risk.values import Assessment
 from tests.identity.forms import sign_in
-from tests.world import World
+from tests.world import PASSWORD, World, open_world
 
 pytestmark = pytest.mark.anyio
 
@@ -152,6 +154,7 @@ async def test_a_history_that_does_not_open_vouches_for_nobody(world: World) -> 
         assert answer.status_code == 303
         found = await assessment(world)
     assert found.log_odds > usual
+    assert found.score >= 60
     assert "history" in found.missing
 
 
@@ -162,3 +165,46 @@ async def test_a_place_is_told_in_the_log_and_only_sealed(world: World) -> None:
     (succeeded,) = await world.events("login.succeeded")
     assert "risk_reasons" in msgspec.convert(succeeded["hidden"], dict[str, str])
     assert "reasons" not in msgspec.convert(succeeded["risk"], dict[str, object])
+
+
+async def test_a_stolen_session_cookie_opens_no_further_application(world: World) -> None:
+    """S31: the session goes on at the person's browser and network; elsewhere it is looked at again before a code."""
+    await world.person()
+    client = await world.client()
+    async with world.browser() as browser:
+        await settled(world, browser)
+        await sign_in(browser)
+        assert "code" in (await world.authorize(browser, client)).params
+        cookie = browser.cookies[SESSION]
+        async with world.browser(address=FAR_AWAY) as thief:
+            thief.headers.update(WINDOWS)
+            thief.cookies.set(SESSION, cookie, domain="id.example.com")
+            answer = await world.authorize(thief, client)
+        assert "code" not in answer.params, answer.location
+    (raised,) = [each for name in ("risk.raised", "risk.critical") for each in await world.events(name)]
+    assert raised["data"]["why"] == "sign_in"  # type: ignore[index]
+
+
+async def test_a_look_at_the_same_browser_changes_nothing(world: World) -> None:
+    await world.person()
+    client = await world.client()
+    async with world.browser() as browser:
+        await settled(world, browser)
+        await sign_in(browser)
+        for _ in range(2):
+            world.clock.move(minutes=5)
+            assert "code" in (await world.authorize(browser, client)).params
+    assert [await world.events(name) for name in ("risk.raised", "risk.critical", "risk.lowered")] == [[], [], []]
+
+
+async def test_a_password_that_was_breached_meanwhile_is_told(database_url: str, tmp_path: Path) -> None:
+    """The list grows: what was good when it was set may stand in it by the next sign-in."""
+    stolen = tmp_path / "breached.txt"
+    stolen.write_text(hashlib.sha1(PASSWORD.encode(), usedforsecurity=False).hexdigest().upper() + "\n")
+    async with (
+        open_world(database_url, tmp_path, password__breached_file=str(stolen)) as world,
+        world.browser() as browser,
+    ):
+        await world.person()
+        await sign_in(browser)
+        assert "password_breached" in [each.signal for each in (await assessment(world)).reasons]
