@@ -21,9 +21,9 @@ from risk.browsers import parse_user_agent
 from risk.calibration import Calibration
 from risk.evaluation.sightings import sighting_of
 from risk.evaluation.simulate.world import make_world
+from risk.history.population import Population
+from risk.history.profile import Profile
 from risk.place import Place
-from risk.population import Population
-from risk.profile import Profile
 from risk.scorer import Scorer
 from risk.sighting import Activity, BrowserFacts, Sighting, Surroundings
 

@@ -22,7 +22,7 @@ from identity.assessing.reading import PROFILE_AAD
 from identity.assessing.seen import Seen, seal_seen
 from identity.services import Services
 from migrations.run import upgrade
-from risk.profile import Profile
+from risk.history.profile import Profile
 from risk.sighting import Sighting
 from server.composition import open_services
 from server.master_key import load_master_keys, prepare_data_dir

@@ -19,7 +19,7 @@ from identity.keys import KeyRing
 from identity.password_hashes import HashPool
 from identity.settings import IdentitySettings
 from policy.values import Decision, SigninFacts
-from risk.geography import Geography
+from risk.places.geography import Geography
 from risk.services import RiskServices
 
 

@@ -2,7 +2,7 @@
 
 A chain goes from coarse to fine. At each level the question is how much likelier the value is for somebody else, given
 the level before: `ratio = p(value | everyone, coarser) / p(value | person, coarser)`, where the person's probability
-backs off to everyone's by the rate at which new values are usual for them (`risk.novelty`). A new value therefore has
+backs off to everyone's by the rate at which new values are usual for them (`risk.history.novelty`). A new value so has
 the ratio 1 / rate, once, at the coarsest level that is new; what is finer must then be new as well and says no more.
 
 Who comes instead of the person is a mixture: somebody with nothing in common, somebody of the same country, operator,
@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
 
-from risk import facets
-from risk.novelty import STRENGTH, bucket_of, is_newer
-from risk.population import Population
-from risk.profile import DeviceMemory, Profile
+from risk.history import facets
+from risk.history.novelty import STRENGTH, bucket_of, is_newer
+from risk.history.population import Population
+from risk.history.profile import DeviceMemory, Profile
 from risk.sighting import Sighting
 
 # Within a value of the coarser level, how many values to expect before any were seen.

@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import fsum
 
-from risk import facets
 from risk.calibration import Calibration
 from risk.chains import Compared, compare
-from risk.population import Population
-from risk.profile import Profile
+from risk.history import facets
+from risk.history.population import Population
+from risk.history.profile import Profile
 from risk.shares import with_points
 from risk.sighting import Sighting, Surroundings
 from risk.signals.browser import find_browser

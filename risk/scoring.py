@@ -6,8 +6,8 @@ from sqlalchemy import select
 
 from base.database import Database
 from risk.calibration import Calibration, CalibrationRefused
-from risk.population import Population
-from risk.profile import Profile
+from risk.history.population import Population
+from risk.history.profile import Profile
 from risk.scorer import Scorer
 from risk.sighting import Sighting, Surroundings
 from risk.tables import risk_calibrations

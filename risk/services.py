@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from risk.crowd import Crowd
+from risk.history.crowd import Crowd
 from risk.keys import RiskKey
 from risk.scoring import Scoring
 

@@ -9,7 +9,7 @@ from base.tables import Digest, Id, Instant, metadata
 
 _ACTIVE = text("active_since IS NOT NULL")
 
-# One bounded history a person (`risk.profile`), sealed.
+# One bounded history a person (`risk.history.profile`), sealed.
 risk_profiles = Table(
     "risk_profiles",
     metadata,
@@ -35,7 +35,7 @@ risk_activity = Table(
     Index(None, "began_at"),
 )
 
-# Everyone's sign-ins together (`risk.population`): one row, to which every process adds what it saw.
+# Everyone's sign-ins together (`risk.history.population`): one row, to which every process adds what it saw.
 risk_population = Table(
     "risk_population",
     metadata,

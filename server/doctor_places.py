@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from risk.address_lists import AddressList
-from risk.geography import PlaceFile
-from risk.place_databases import PlaceDatabase
+from risk.places.address_lists import AddressList
+from risk.places.geography import PlaceFile
+from risk.places.place_databases import PlaceDatabase
 from server.places import make_geography
 from server.setting_sources import variable
 from server.settings import Settings

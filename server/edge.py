@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from base.errors import StorageUnavailable
 from base.request import BodyTooLarge, Network, client_address, is_from_proxy
-from risk.edge_places import EdgeHeaders, read_edge_place, read_handshake
+from risk.places.edge_places import EdgeHeaders, read_edge_place, read_handshake
 from server.cors import PATHS as CORS_PATHS
 from server.cors import Headers, cors_headers, is_preflight
 from server.failures import Failure, answer_failure

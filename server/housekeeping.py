@@ -18,7 +18,7 @@ from feed.entries import KEPT_EXPIRED
 from feed.tables import feed, feed_batches, feed_followers
 from identity.mail.outbox import is_over as letters_over
 from identity.tables import attempts, grants, lockouts, revoked_tokens, sessions, single_use
-from risk.activity import WINDOW, WINDOWS_KEPT
+from risk.history.activity import WINDOW, WINDOWS_KEPT
 from risk.tables import risk_activity, risk_reports
 
 DAY = timedelta(days=1)

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from risk.address_lists import LIST_KINDS, ListKind
-from risk.edge_places import EdgeHeaders
-from risk.geography import PROBES, Geography, PlaceFile
+from risk.places.address_lists import LIST_KINDS, ListKind
+from risk.places.edge_places import EdgeHeaders
+from risk.places.geography import PROBES, Geography, PlaceFile
 from server.metrics import Metrics
 from server.settings import Settings
 

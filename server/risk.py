@@ -6,7 +6,7 @@ from audit.catalogue import RISK_SIGNALS_MISSING
 from audit.record import Event
 from base.database import Database
 from identity.services import Services
-from risk.crowd import Crowd
+from risk.history.crowd import Crowd
 from risk.keys import RiskKey
 from risk.scoring import Scoring
 from risk.services import RiskServices

@@ -29,9 +29,9 @@ PURE_MODULES = (
     "ostiary.core",
     "risk.browsers",
     "risk.calibration",
-    "risk.distance",
-    "risk.population",
-    "risk.profile",
+    "risk.places.distance",
+    "risk.history.population",
+    "risk.history.profile",
     "risk.scorer",
     "risk.sentences",
 )

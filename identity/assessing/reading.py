@@ -16,10 +16,10 @@ from identity.assessing.seen import open_seen
 from identity.assessing.sightings import Seeing
 from identity.device_cookies import recognise
 from identity.services import Services
-from risk.activity import activity_of
+from risk.history.activity import activity_of
+from risk.history.packing import Unreadable
+from risk.history.profile import Profile
 from risk.keys import address_digest
-from risk.packing import Unreadable
-from risk.profile import Profile
 from risk.sighting import Elsewhere, Reported, Sighting, Surroundings
 
 log = logging.getLogger("ostiary.risk")

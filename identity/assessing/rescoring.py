@@ -32,8 +32,8 @@ from identity.values import LiveSession
 from policy.assurance import AAL1, amr_of
 from policy.decide import within_session
 from policy.values import RiskThresholds
-from risk.edge_places import EdgePlace
 from risk.place import Place
+from risk.places.edge_places import EdgePlace
 from risk.sighting import Sighting
 from risk.values import CRITICAL_FROM, Assessment
 

@@ -7,9 +7,9 @@ from starlette.requests import Request
 
 from identity.services import Services
 from risk.browsers import cut_languages, parse_user_agent
-from risk.edge_places import EdgePlace, place_by_edge
 from risk.keys import networks_of
 from risk.place import NOWHERE
+from risk.places.edge_places import EdgePlace, place_by_edge
 from risk.sighting import BrowserFacts, Sighting
 
 # Where the edge and the sign-in page leave what they found (`server/edge.py`, `identity.signin.browser_facts`).

@@ -17,9 +17,9 @@ from identity.devices import read_device
 from identity.services import Services
 from identity.values import SigninAttempt
 from policy.assurance import AAL2, met_by
-from risk.activity import count_failure, count_successes
+from risk.history.activity import count_failure, count_successes
+from risk.history.profile import Profile
 from risk.keys import address_digest
-from risk.profile import Profile
 from risk.values import MEDIUM_FROM
 
 _FIND_PROFILE = Statement(

@@ -7,7 +7,7 @@ from audit.record import Origin
 from base.forms import Form
 from identity.client_values import Client
 from identity.services import Services
-from risk.edge_places import EdgePlace
+from risk.places.edge_places import EdgePlace
 
 
 @dataclass(frozen=True, slots=True)

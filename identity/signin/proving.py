@@ -110,11 +110,10 @@ async def add_proof(
     attempt = replace(moved, assessment=assessed.assessment)
     step = _Step(attempt, session, standing, assessed, now, origin)
     decision = _decide(services, attempt, session, standing, now=now)
-    told = [] if begins else [proof_event(MFA_SUCCEEDED, attempt, proof, assessed, origin=origin)]
-    if begins:
-        told += critical_events(attempt, decision, assessed, origin=origin)
+    proven = proof_event(LOGIN_BEGUN if begins else MFA_SUCCEEDED, attempt, proof, assessed, origin=origin)
+    told = critical_events(attempt, decision, assessed, origin=origin) if begins else [proven]
     if decision is None or _is_pending(decision):
-        told += [proof_event(LOGIN_BEGUN, attempt, proof, assessed, origin=origin)] if begins else []
+        told += [proven] if begins else []
         await services.emitter.emit_all(db, told, now=now)
         return await take_turn(
             db, services, attempt, session, new_cookie=new_secret(COOKIE), standing=standing, now=now, origin=origin

@@ -1,4 +1,4 @@
-"""What happened of late at accounts, addresses and networks, counted in memory the way `risk.activity` stores it."""
+"""What happened of late at accounts, addresses and networks, counted in memory as `risk.history.activity` stores it."""
 
 import math
 import zlib

@@ -10,8 +10,8 @@ from risk.evaluation.activity import Tallies
 from risk.evaluation.cookies import Cookies, Look
 from risk.evaluation.dataset import Row
 from risk.evaluation.sightings import sighting_of
-from risk.population import Population
-from risk.profile import Profile
+from risk.history.population import Population
+from risk.history.profile import Profile
 from risk.scorer import Scorer
 from risk.sighting import Sighting, Surroundings
 from risk.values import Assessment

@@ -1,7 +1,7 @@
 """The browser against the person's own ones: kind, system, family, version and the whole string, as one chain."""
 
-from risk import facets
 from risk.chains import Compared, joint
+from risk.history import facets
 from risk.sighting import Surroundings
 from risk.values import Detail, Reason
 

@@ -6,9 +6,9 @@ where the browser has, since a cookie does not wander from one browser into anot
 
 from math import log
 
-from risk import facets
 from risk.chains import Compared
-from risk.profile import DeviceMemory
+from risk.history import facets
+from risk.history.profile import DeviceMemory
 from risk.sighting import Surroundings
 from risk.values import Reason
 

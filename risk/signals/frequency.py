@@ -6,8 +6,8 @@ seldom signs in is likelier to be theirs (the prior of Freeman et al. 2016, here
 
 from math import log
 
-from risk import facets
 from risk.chains import Compared
+from risk.history import facets
 from risk.sighting import Surroundings
 from risk.values import Reason
 

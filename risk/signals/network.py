@@ -1,7 +1,7 @@
 """Where the sign-in came from on the network: address, its network, the operator, the country, as one chain."""
 
-from risk import facets
 from risk.chains import Compared
+from risk.history import facets
 from risk.sighting import Surroundings
 from risk.values import Detail, Reason
 

@@ -6,8 +6,8 @@ and a third of the weaker; within a network that is known, another city is only 
 
 from math import log
 
-from risk import facets
 from risk.chains import Compared
+from risk.history import facets
 from risk.sighting import Surroundings
 from risk.values import Reason
 

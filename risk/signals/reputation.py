@@ -1,7 +1,7 @@
 """What the operator's lists and the network's kind say of an address; somebody's usual network counts little."""
 
-from risk import facets
 from risk.chains import Compared
+from risk.history import facets
 from risk.sighting import Surroundings
 from risk.values import Reason
 

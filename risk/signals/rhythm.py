@@ -4,7 +4,7 @@ from math import cos, exp, log, pi
 from operator import mul
 
 from risk.chains import Compared
-from risk.profile import DAY_HOURS
+from risk.history.profile import DAY_HOURS
 from risk.sighting import Surroundings
 from risk.values import Reason
 

@@ -1,7 +1,7 @@
 """Another live session of the person, too far away for one person to be in both."""
 
-from risk import facets
 from risk.chains import Compared
+from risk.history import facets
 from risk.sighting import Elsewhere, Surroundings
 from risk.signals.travel import travel_odds
 from risk.values import Reason

@@ -2,8 +2,8 @@
 
 from math import log
 
-from risk import facets
 from risk.chains import Compared
+from risk.history import facets
 from risk.sighting import Surroundings
 from risk.values import Reason
 

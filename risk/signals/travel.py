@@ -1,9 +1,9 @@
 """Impossible travel: faster than an airliner, after both radii and the way to and from the airport are taken off."""
 
-from risk import facets
 from risk.chains import Compared
-from risk.distance import distance_km, least_distance_km
+from risk.history import facets
 from risk.place import Place
+from risk.places.distance import distance_km, least_distance_km
 from risk.sighting import Surroundings
 from risk.values import Detail, Reason
 

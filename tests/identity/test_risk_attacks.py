@@ -14,8 +14,8 @@ from base.ids import new_id
 from identity.mail.letter_values import Notice
 from identity.person_values import Person
 from identity.tables import sessions
+from risk.history.population import Population
 from risk.keys import address_digest
-from risk.population import Population
 from risk.reports import Report, store_report
 from risk.tables import risk_activity, risk_profiles
 from tests.identity.forms import sign_in, words_of

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from risk.browsers import parse_user_agent
 from risk.calibration import Calibration
+from risk.history.population import Population
+from risk.history.profile import Profile
 from risk.place import Place
-from risk.population import Population
-from risk.profile import Profile
 from risk.scorer import Scorer
 from risk.sighting import (
     Activity,

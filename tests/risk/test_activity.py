@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from base.database import Database
-from risk.activity import WINDOW, activity_of, count_failure, count_successes
+from risk.history.activity import WINDOW, activity_of, count_failure, count_successes
 from risk.sighting import Activity
 from risk.tables import risk_activity
 

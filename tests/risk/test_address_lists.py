@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from risk.address_lists import AddressLists, ListKind, network_kind, parse_address_list
-from risk.address_ranges import AddressRanges, parse_address, parse_network
-from risk.geography import Geography
 from risk.place import Place
-from risk.watched_files import FileRefused
+from risk.places.address_lists import AddressLists, ListKind, network_kind, parse_address_list
+from risk.places.address_ranges import AddressRanges, parse_address, parse_network
+from risk.places.geography import Geography
+from risk.places.watched_files import FileRefused
 from tests.risk.place_records import ISTANBUL, write_cities, write_networks
 from tests.risk.test_geography import least_us
 from tests.risk.test_geography_replaced import until

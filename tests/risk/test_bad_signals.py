@@ -8,9 +8,9 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from risk.history.population import Population
+from risk.history.profile import Profile
 from risk.place import Place
-from risk.population import Population
-from risk.profile import Profile
 from risk.sighting import Activity, Elsewhere, Reported, Sighting, Surroundings
 from tests.risk.signins import (
     ANKARA,

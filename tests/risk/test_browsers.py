@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from risk.browsers import browser_of_names, cut_languages, parse_user_agent, similarity
-from risk.population import Population
-from risk.profile import Profile
+from risk.history.population import Population
+from risk.history.profile import Profile
 from risk.sighting import Browser, BrowserFacts, Sighting
 from tests.risk.signins import CHROME, IPHONE, SCORER
 

@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import update
 
 from base.database import Database
-from risk import facets
 from risk.browsers import parse_user_agent
-from risk.crowd import Crowd
-from risk.population import Population
-from risk.profile import Profile
+from risk.history import facets
+from risk.history.crowd import Crowd
+from risk.history.population import Population
+from risk.history.profile import Profile
 from risk.sighting import Sighting
 from risk.tables import risk_population
 

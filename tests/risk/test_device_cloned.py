@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from risk.calibration import Calibration
-from risk.population import Population
-from risk.profile import Profile
+from risk.history.population import Population
+from risk.history.profile import Profile
 from risk.scorer import Scorer
 from risk.sentences import sentence
 from risk.sighting import Sighting

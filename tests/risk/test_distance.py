@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from risk.distance import EARTH_KM, distance_km, great_circle_km, least_distance_km, speed_kmh
 from risk.place import NOWHERE, Place
+from risk.places.distance import EARTH_KM, distance_km, great_circle_km, least_distance_km, speed_kmh
 
 LATITUDE, LONGITUDE = st.floats(-90, 90), st.floats(-180, 180)
 PLACE = st.builds(

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from risk.edge_places import EdgeHeaders, EdgePlace, place_by_edge, read_edge_place
 from risk.place import NOWHERE, Place
+from risk.places.edge_places import EdgeHeaders, EdgePlace, place_by_edge, read_edge_place
 
 NAMES = EdgeHeaders(b"cf-ipcountry", b"cf-ipcity")
 ISTANBUL = Place("TR", "Istanbul", "Istanbul", 41.0, 29.0, 20, 9121, "Turk Telekom", "mobile")

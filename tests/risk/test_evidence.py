@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from risk import facets
-from risk.population import Population
-from risk.profile import Profile
+from risk.history import facets
+from risk.history.population import Population
+from risk.history.profile import Profile
 from risk.sighting import Elsewhere
 from tests.risk.signins import (
     ANKARA,

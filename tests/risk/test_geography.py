@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from risk.flat_databases import place_in
-from risk.geography import Geography
 from risk.place import NOWHERE, Place
+from risk.places.flat_databases import place_in
+from risk.places.geography import Geography
 from tests.risk.mmdb_writer import Value, make_mmdb
 from tests.risk.place_records import (
     ANKARA,

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from risk.geography import Geography
 from risk.place import NOWHERE, Place
+from risk.places.geography import Geography
 from tests.risk.mmdb_writer import make_mmdb
 from tests.risk.place_records import CITIES, ISTANBUL, geolite_city, write_cities
 
@@ -231,7 +231,7 @@ def test_a_disk_without_room_for_the_copy_is_named_and_the_old_version_stays(tmp
         def full(*_: object) -> None:
             raise OSError(28, "No space left on device")
 
-        patch.setattr("risk.place_databases.shutil.copyfileobj", full)
+        patch.setattr("risk.places.place_databases.shutil.copyfileobj", full)
         for _ in range(3):
             known.look_now()
         assert known.place_of(ISTANBUL) == before

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from risk import facets
-from risk.novelty import BUCKETS, bucket_of
-from risk.packing import Unreadable
-from risk.population import LIMITS, Population
-from risk.profile import Profile
+from risk.history import facets
+from risk.history.novelty import BUCKETS, bucket_of
+from risk.history.packing import Unreadable
+from risk.history.population import LIMITS, Population
+from risk.history.profile import Profile
 from risk.sighting import Sighting
 from tests.risk.signins import SIGHTINGS, foreign, learned, usual
 

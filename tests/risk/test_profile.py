@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from risk import facets
-from risk.packing import Unreadable
-from risk.profile import HALF_LIFE_S, LIMITS, MAX_DEVICES, Profile
+from risk.history import facets
+from risk.history.packing import Unreadable
+from risk.history.profile import HALF_LIFE_S, LIMITS, MAX_DEVICES, Profile
 from risk.sighting import Sighting
 from tests.risk.signins import DAY_S, ISTANBUL, SIGHTINGS, START_S, learned, usual
 

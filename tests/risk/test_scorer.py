@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from risk.calibration import Calibration
-from risk.population import Population
-from risk.profile import Profile
+from risk.history.population import Population
+from risk.history.profile import Profile
 from risk.scorer import SIGNALS, Scorer
 from risk.sentences import SENTENCES
 from risk.shares import BASELINE, with_points

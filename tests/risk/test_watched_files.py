@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from risk.watched_files import LOOK_EVERY_S, RETRY_S, FileRefused, WatchedFile
+from risk.places.watched_files import LOOK_EVERY_S, RETRY_S, FileRefused, WatchedFile
 
 
 class Clock:

@@ -9,7 +9,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from base.pages import Pages
-from risk.edge_places import EdgeHeaders, EdgePlace
+from risk.places.edge_places import EdgeHeaders, EdgePlace
 from server.edge import Edge, EdgeParts
 from server.failures import make_failure_answers
 from server.metrics import Metrics

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from risk.geography import Geography
+from risk.places.geography import Geography
 from server.cli import main
 from server.doctor_places import check_places
 from server.metrics import Metrics

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from risk.geography import Geography
+from risk.places.geography import Geography
 from server.risk import RiskRounds
 from tests.identity.forms import sign_in
 from tests.world import World

@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from math import log
 
-from risk import facets
+from risk.history import facets
 
 # How many sign-ins a person's own rate remembers, and how many of them the rate of everyone weighs as much as.
 MEMORY = 0.96

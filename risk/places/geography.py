@@ -6,13 +6,13 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from risk.address_lists import AddressList, AddressLists, ListKind, network_kind
 from risk.place import NOWHERE, Place
-from risk.place_values import plain_address
-from risk.watched_files import LOOK_EVERY_S, FileRefused, WatchedFile
+from risk.places.address_lists import AddressList, AddressLists, ListKind, network_kind
+from risk.places.place_values import plain_address
+from risk.places.watched_files import LOOK_EVERY_S, FileRefused, WatchedFile
 
 if TYPE_CHECKING:
-    from risk.place_databases import PlaceDatabase
+    from risk.places.place_databases import PlaceDatabase
 
 KNOWN_ADDRESSES = 8192
 # Points at which a new version of a database is tested before it is used.
@@ -46,7 +46,7 @@ class Geography:
         named = [*_named("city", city), *_named("asn", asn)]
         if named:
             # The libraries are not small, and most commands of a deployment ask for no place.
-            from risk.place_databases import open_place_database
+            from risk.places.place_databases import open_place_database
 
             read = partial(open_place_database, scratch_dir=scratch_dir, probes=probes)
             watched = partial(WatchedFile, read=read, on_change=self._renew, look_every_s=look_every_s)

@@ -10,10 +10,10 @@ from operator import mul
 
 import msgspec
 
-from risk import facets
-from risk.novelty import BUCKETS, LOG_LENGTHS, PRIOR_NOVEL, PRIOR_TRIALS, bucket_of, novelties
-from risk.packing import Unreadable, pack_counts, pack_numbers, unpack_counts, unpack_numbers
-from risk.profile import DAY_HOURS, HALF_LIFE_S, MAX_WEIGHT, Profile
+from risk.history import facets
+from risk.history.novelty import BUCKETS, LOG_LENGTHS, PRIOR_NOVEL, PRIOR_TRIALS, bucket_of, novelties
+from risk.history.packing import Unreadable, pack_counts, pack_numbers, unpack_counts, unpack_numbers
+from risk.history.profile import DAY_HOURS, HALF_LIFE_S, MAX_WEIGHT, Profile
 from risk.sighting import Browser, Sighting
 
 # How many values of each facet are kept; what was seen least goes first.

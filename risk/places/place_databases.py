@@ -19,10 +19,10 @@ from typing import IO, BinaryIO, cast
 from maxminddb import MODE_MMAP, InvalidDatabaseError, Reader
 from maxminddb.types import Record
 
-from risk.flat_databases import place_in
 from risk.place import NOWHERE, Place
-from risk.place_values import Address
-from risk.watched_files import FileRefused
+from risk.places.flat_databases import place_in
+from risk.places.place_values import Address
+from risk.places.watched_files import FileRefused
 
 MAX_BYTES = 4 << 30
 KNOWN_RECORDS = 8192

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import unquote_to_bytes
 
 from risk.place import Place
-from risk.place_values import MAX_TEXT, country_code, name_text
+from risk.places.place_values import MAX_TEXT, country_code, name_text
 
 _HANDSHAKE_DIGITS = 16
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from geoip2.models import City
 
 from risk.place import NOWHERE, Place
-from risk.place_values import country_code, degrees, name_text, network_number, radius
+from risk.places.place_values import country_code, degrees, name_text, network_number, radius
 
 _MAPS = ("country", "location", "registered_country", "continent", "traits", "city")
 

@@ -11,9 +11,9 @@ from struct import iter_unpack, pack
 
 import msgspec
 
-from risk import facets
-from risk.novelty import MEMORY, novelties
-from risk.packing import Unreadable, pack_counts, pack_numbers, unpack_counts, unpack_numbers
+from risk.history import facets
+from risk.history.novelty import MEMORY, novelties
+from risk.history.packing import Unreadable, pack_counts, pack_numbers, unpack_counts, unpack_numbers
 from risk.place import NOWHERE, NetworkKind, Place
 from risk.sighting import Sighting
 
@@ -55,7 +55,7 @@ _ENCODER = msgspec.msgpack.Encoder()
 
 @dataclass(slots=True)
 class DeviceMemory:
-    """What a device looked like when it was last here; keys of `risk.facets`, 0 where they were not known."""
+    """What a device looked like when it was last here; keys of `risk.history.facets`, 0 where they were not known."""
 
     count: float = 0.0
     operator: int = 0
@@ -68,8 +68,8 @@ class Profile:
     """A person's history. `counts` holds for each facet the faded number of sign-ins with each value, by its key.
 
     `totals`: sign-ins with any value of the facet. `novel` and `tested`: for each facet, how often lately its value was
-    new, and out of how many (`risk.novelty`). `hours`: by the hour of the day in UTC. `latest`: the newest version of
-    each browser family. `last_place` and `last_s` are of the newest sign-in, `first_s` of the oldest.
+    new, and out of how many (`risk.history.novelty`). `hours`: by the hour of the day in UTC. `latest`: the newest
+    version of each browser family. `last_place` and `last_s` are of the newest sign-in, `first_s` of the oldest.
     """
 
     __slots__ = (

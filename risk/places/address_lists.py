@@ -11,9 +11,9 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Literal, get_args
 
-from risk.address_ranges import AddressRanges, Network, parse_address, parse_network
 from risk.place import NetworkKind
-from risk.watched_files import LOOK_EVERY_S, FileRefused, WatchedFile
+from risk.places.address_ranges import AddressRanges, Network, parse_address, parse_network
+from risk.places.watched_files import LOOK_EVERY_S, FileRefused, WatchedFile
 
 ListKind = Literal["tor", "hosting", "mobile", "anonymous", "blocked"]
 LIST_KINDS: tuple[ListKind, ...] = get_args(ListKind)
@@ -119,7 +119,7 @@ class AddressLists:
         return self._find(address, asn) if address else None
 
     def _renew(self) -> None:
-        # As in `risk.geography`: what is still being asked fills a memory that nobody reads any more.
+        # As in `risk.places.geography`: what is still being asked fills a memory that nobody reads any more.
         self._find = lru_cache(maxsize=KNOWN_ADDRESSES)(self._ask)
 
     def _ask(self, address: str, asn: int | None) -> frozenset[str] | None:

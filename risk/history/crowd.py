@@ -8,9 +8,9 @@ from sqlalchemy import select, text
 
 from base.clock import to_micros
 from base.database import Database
-from risk.packing import Unreadable
-from risk.population import Population
-from risk.profile import Profile
+from risk.history.packing import Unreadable
+from risk.history.population import Population
+from risk.history.profile import Profile
 from risk.sighting import Sighting
 from risk.tables import risk_population
 
