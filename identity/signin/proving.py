@@ -97,16 +97,12 @@ async def add_proof(
     session = await find_live(services, request)
     begins = proof.method in PRIMARY if begins is None else begins
     made = (proof, beside) if beside else (proof,)
+    is_breached = is_breached or (not begins and was_breached(attempt))
     moved = await _move(db, attempt, session, standing, made, begins=begins, now=now)
     if moved is None:
         return None
     # Before anything is learned of it, and anew at each step: what is known around it may have changed meanwhile.
-    breached = is_breached or (not begins and was_breached(attempt))
-    assessed = await assess_signin(
-        services, request, standing.id, session_id=moved.session_id, is_breached=breached, now=now
-    )
-    if assessed.sighting.is_cloned:
-        await end_cloned(db, services, read_device(request, services) or b"", now=now, origin=origin)
+    assessed = await _assess(db, services, request, moved, standing, is_breached=is_breached, now=now, origin=origin)
     attempt = replace(moved, assessment=assessed.assessment)
     step = _Step(attempt, session, standing, assessed, now, origin)
     decision = _decide(services, attempt, session, standing, now=now)
@@ -119,6 +115,26 @@ async def add_proof(
             db, services, attempt, session, new_cookie=new_secret(COOKIE), standing=standing, now=now, origin=origin
         )
     return await _admit(db, services, request, step, decision, told=told, remember=remember, pause=pause)
+
+
+async def _assess(
+    db: AsyncConnection,
+    services: Services,
+    request: Request,
+    attempt: SigninAttempt,
+    standing: Standing,
+    *,
+    is_breached: bool,
+    now: datetime,
+    origin: Origin,
+) -> Assessed:
+    """How sure we are, before anything is learned of this step; a device whose cookie was copied ends at once."""
+    assessed = await assess_signin(
+        services, request, standing.id, session_id=attempt.session_id, is_breached=is_breached, now=now
+    )
+    if assessed.sighting.is_cloned:
+        await end_cloned(db, services, read_device(request, services) or b"", now=now, origin=origin)
+    return assessed
 
 
 async def _admit(
