@@ -27,7 +27,7 @@ PAYLOADS = (
 )
 
 # The sign-in page has one script of our own, for passkeys.
-FOREIGN = "script:not([src^='/static/passkey-']), img, base, style, form[action*=evil]"
+FOREIGN = "script:not([src^='/static/passkey-'], [src^='/static/browser_facts-']), img, base, style, form[action*=evil]"
 
 
 async def _check_is_text(page: Page, words: str) -> None:

@@ -72,7 +72,7 @@ def lost_key(environ: Environ) -> str:
 
 def foreign_key(environ: Environ) -> str:
     environ["OSTIARY_MASTER_KEY"] = "MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0dXY="
-    return "OSTIARY_MASTER_KEY does not open 7 stored keys"
+    return "OSTIARY_MASTER_KEY does not open 8 stored keys"
 
 
 def damaged_database(environ: Environ) -> str:
