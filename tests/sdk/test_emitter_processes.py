@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -38,17 +37,14 @@ if child == 0:
 os.waitpid(child, 0)
 """
 
-Start = Callable[..., "subprocess.Popen[str]"]
+Start = Callable[[str], "subprocess.Popen[str]"]
 SDK_FOLDER = Path(ostiary.__file__).parents[1]
-USUAL = {"timeout_s": 2, "close_s": 5}
-# For who shall send much before it ends: a machine that is busy with other tests takes its time.
-PATIENT = {"timeout_s": 30, "close_s": 60}
 
 BEGINNING = """
-import json, os, sys, time
+import os, sys, time
 from ostiary import AuditEmitter, EmitterLimits
-issuer, folder, patience = sys.argv[1:]
-limits = EmitterLimits(delay_s=0.05, **json.loads(patience))
+issuer, folder = sys.argv[1:]
+limits = EmitterLimits(delay_s=0.05, timeout_s=2, close_s=5)
 emitter = AuditEmitter(issuer, lambda: "token-1", spool_dir=folder, limits=limits)
 """
 WITHOUT_END = """
@@ -81,9 +77,8 @@ def start(intake: Intake, tmp_path: Path) -> Iterator[Start]:
     """Starts services with an emitter for the intake, which share a folder; none outlives the test."""
     started = []
 
-    def make(program: str, patience: Mapping[str, int] = USUAL) -> subprocess.Popen[str]:
-        told = [intake.issuer, str(tmp_path), json.dumps(patience)]
-        command = [sys.executable, "-W", "error", "-c", BEGINNING + program, *told]
+    def make(program: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-W", "error", "-c", BEGINNING + program, intake.issuer, str(tmp_path)]
         environ = {"PYTHONPATH": str(SDK_FOLDER), "PATH": os.environ["PATH"]}
         started.append(subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True))
         return started[-1]
@@ -100,9 +95,9 @@ def kill(process: subprocess.Popen[str]) -> None:
     process.communicate(timeout=10)
 
 
-def end(process: subprocess.Popen[str], within_s: float = 30) -> str:
+def end(process: subprocess.Popen[str]) -> str:
     """Its last words, once it has ended by itself."""
-    _, errors = process.communicate(timeout=within_s)
+    _, errors = process.communicate(timeout=30)
     assert process.returncode == 0, errors
     return errors
 
@@ -175,8 +170,7 @@ def test_killed_in_the_middle_of_everything_no_event_on_disk_is_lost_and_none_is
 
 def test_a_service_that_ends_sends_its_last_events(intake: Intake, tmp_path: Path, start: Start) -> None:
     """Ten thousand of them, without a word about it in the program; and nothing stays on disk."""
-    service = start("for n in range(10_000): emitter.emit('order.placed', data={'number': n})", PATIENT)
-    assert end(service, within_s=90) == ""
+    assert end(start("for n in range(10_000): emitter.emit('order.placed', data={'number': n})")) == ""
     assert [event["data"] for event in intake.stored.values()] == [{"number": number} for number in range(10_000)]
     assert list(tmp_path.iterdir()) == []
 
@@ -189,7 +183,7 @@ def test_a_service_that_ends_while_the_server_is_away_leaves_everything_for_the_
     end(start(COUNTING.format(3_000)))
     assert time.monotonic() - began_at < 10
     intake.come_back()
-    assert end(start("emitter.start()", PATIENT), within_s=90) == ""
+    assert end(start("emitter.start()")) == ""
     assert len(intake.stored) == 3_000
     assert list(tmp_path.iterdir()) == []
 
@@ -202,9 +196,9 @@ def test_services_that_share_a_folder_take_nothing_of_each_other(intake: Intake,
     for service in services:
         kill(service)
     intake.come_back()
-    last = [start("emitter.start(); time.sleep(1)", PATIENT) for _ in range(2)]
+    last = [start("emitter.start(); time.sleep(1)") for _ in range(2)]
     for service in last:
-        end(service, within_s=90)
+        end(service)
     assert list(tmp_path.iterdir()) == []
     assert [gaps_in(numbers) for numbers in numbers_by_process(intake).values()] == [[], [], []]
     check_every_repeat_was_the_same(intake)
@@ -216,7 +210,7 @@ def test_a_forked_child_has_an_emitter_of_its_own(intake: Intake, tmp_path: Path
     end(start(FORKING))
     assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 2
     intake.come_back()
-    end(start("emitter.start()", PATIENT), within_s=90)
+    end(start("emitter.start()"))
     assert sorted(str(event["data"]) for event in intake.stored.values()) == [
         "{'by': 'child'}",
         "{'by': 'parent again'}",
@@ -236,6 +230,6 @@ def test_an_emitter_that_the_program_does_not_hold_sends_its_last_events_too(
     intake: Intake, tmp_path: Path, start: Start
 ) -> None:
     program = "AuditEmitter(issuer, lambda: 'token-1', spool_dir=folder).emit('order.placed')"
-    assert end(start(program, PATIENT), within_s=90) == ""
+    assert end(start(program)) == ""
     assert intake.names() == ["order.placed"]
     assert list(tmp_path.iterdir()) == []
