@@ -26,6 +26,7 @@ from identity.signin.state import Asked, Prove
 from identity.signin.step_pages import finish, is_own_step, refuse_step, wait_page
 from identity.values import SigninAttempt, Standing
 
+_AT_RISK = frozenset({"risk_high", "risk_critical"})
 # 403: credentials were given and are not enough (RFC 9110 §15.5.4).
 STATUS = {None: 200, "empty": 400, "refused": 403, "too_many": 429, "no_address": 403}
 
@@ -147,11 +148,18 @@ class CodePage:
             client_name=client.name if client else None,
             others=other_ways(flow, self._kind.method),
             remember_days=self._remember_days,
+            is_unusual=is_unusual(flow),
             fault=fault,
             form_token=form_token(services.form_key, self._purpose, flow.digest),
             address=address,
             sent=sent,
         )
+
+
+def is_unusual(flow: Flow) -> bool:
+    """Whether more is asked for because of the score, which the person is told."""
+    decision = flow.attempt.decision
+    return decision is not None and not _AT_RISK.isdisjoint(decision.reasons)
 
 
 def other_ways(flow: Flow, method: str) -> dict[str, str]:

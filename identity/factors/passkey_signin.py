@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 
 from base.forms import Form
 from identity.accounts import find_person
-from identity.factors.code_page import other_ways
+from identity.factors.code_page import is_unusual, other_ways
 from identity.factors.code_step import NotAccepted
 from identity.factors.passkey_options import find_wait, read_fields, refuse_options, show_options
 from identity.factors.passkey_step import known_person, take_passkey, wanted_kinds
@@ -122,6 +122,7 @@ class PasskeySigninPage:
             others=other_ways(flow, "passkey"),
             keeps=person is None and bool(services.settings.session_keep),
             remember_days=self._remember_days if isinstance(flow.step, Prove) else 0,
+            is_unusual=person is not None and is_unusual(flow),
             fault=fault,
             form_token=form_token(services.form_key, PURPOSE, flow.digest),
         )

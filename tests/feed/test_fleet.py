@@ -31,12 +31,12 @@ async def fleet(postgres_url: Callable[[], str], redis_url: str, tmp_path: Path)
         yield opened
 
 
-async def soon(fleet: Fleet, token: str, expected: str, *, within_s: float, sensitivity: str = "ordinary") -> None:
-    """Returns when every service says that of the token."""
+async def soon(fleet: Fleet, token: str, *expected: str, within_s: float, sensitivity: str = "ordinary") -> None:
+    """Returns when every service says one of those of the token."""
     ends_at = time.monotonic() + within_s
     while True:
         said = [(await service.try_all([token], sensitivity=sensitivity))[0] for service in fleet.services]
-        if said == [expected] * len(said):
+        if set(said) <= set(expected):
             return
         assert time.monotonic() < ends_at, said
         await asyncio.sleep(0.05)
@@ -86,7 +86,8 @@ async def test_a_withdrawn_key_is_refused_within_a_second_and_the_next_one_is_kn
         kid, now = services.keys.signer("ES256").kid, fleet.world.clock()
         times = key_times(services.settings)
         await keys.revoke_key(db, services.sealer, services.emitter, kid, times=times, now=now, actor="cli")
-    await soon(fleet, old.token, "revoked", within_s=CONNECTED_MS / 1000)
+    # The feed says it first; a service that has asked for the keys since then finds that one no more.
+    await soon(fleet, old.token, "revoked", "unknown_key", within_s=CONNECTED_MS / 1000)
     await services.keys.refresh(fleet.world.clock())
     new = await victim_of(fleet, "token")
     await soon(fleet, new.token, "accepted", within_s=5)

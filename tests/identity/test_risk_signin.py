@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 from identity.tables import attempts, sessions
 from risk.tables import risk_activity, risk_profiles
 from risk.values import Assessment
-from tests.identity.forms import sign_in
+from tests.identity.forms import sign_in, words_of
 from tests.world import PASSWORD, World, open_world
 
 pytestmark = pytest.mark.anyio
@@ -82,6 +82,7 @@ async def test_a_strange_browser_far_from_home_needs_more_than_the_password(worl
         answer = await sign_in(thief)
         assert (answer.status_code, answer.headers["location"]) == (303, "/signin/mail-code")
         assert SESSION not in thief.cookies
+        assert "This sign-in looks unlike your others" in words_of(await thief.get("/signin/mail-code"))
     found = await assessment(world)
     assert found.score >= 60
     signals = [each.signal for each in found.reasons if each.points]

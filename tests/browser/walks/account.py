@@ -5,11 +5,16 @@ from __future__ import annotations
 from sqlalchemy import select, update
 
 from identity.browser_labels import label_of
+from identity.device_looks import Looks, seal_looks
 from identity.person_values import Person
 from identity.tables import devices
+from risk.browsers import parse_user_agent
+from risk.place import NOWHERE, Place
 from tests.browser.walks.walk import CHROME, Journey, Walk
 from tests.identity.account.furnished import AGENTS, furnish
 from tests.identity.factors.steps import give_app
+
+PLACES = (Place(country="GB", city="Leeds"), Place(country="TR", city="İstanbul"), NOWHERE)
 
 
 async def new_account(walk: Walk) -> None:
@@ -27,7 +32,7 @@ async def new_account(walk: Walk) -> None:
 async def account_in_use(walk: Walk) -> None:
     """Several factors, sessions, browsers, applications and a past."""
     await _sign_in(walk, await walk.person())
-    for page in ("profile", "security", "sessions", "activity", "apps", "data", "delete"):
+    for page in ("profile", "security", "devices", "sessions", "activity", "apps", "data", "delete"):
         await walk.open(f"/account/{page}")
         await walk.see(f"account-{page}")
     await _open_all(walk)
@@ -40,18 +45,21 @@ async def _sign_in(walk: Walk, person: Person) -> None:
     await walk.type_code(app.code())
     await walk.page.wait_for_url(walk.site.url("/"))
     await furnish(walk.world, person)
+    sealer = walk.world.services.sealer
     async with walk.world.services.database.transaction() as db:
         known = (await db.execute(select(devices.c.id).order_by(devices.c.id))).scalars()
-        for device_id, agent in zip(known, (CHROME, *AGENTS), strict=False):
+        for device_id, agent, place in zip(known, (CHROME, *AGENTS), PLACES, strict=False):
             trusted = {} if agent != CHROME else {"trusted_until": None}
-            await db.execute(update(devices).where(devices.c.id == device_id).values(label=label_of(agent), **trusted))
+            looks = seal_looks(sealer, device_id, Looks(browser=parse_user_agent(agent), place=place))
+            found = update(devices).where(devices.c.id == device_id)
+            await db.execute(found.values(label=label_of(agent), looks=looks, **trusted))
     await walk.open("/account")
     await walk.see("account")
 
 
 async def _open_all(walk: Walk) -> None:
     """What opens before it is done."""
-    for page in ("security", "apps"):
+    for page in ("security", "devices", "apps"):
         await walk.open(f"/account/{page}")
         for summary in (await walk.page.locator("details > summary").all())[:2]:
             await summary.click()
@@ -95,12 +103,14 @@ JOURNEYS = (
             "account": "overview",
             "account-profile": "profile",
             "account-security": "security",
+            "account-devices": "devices",
             "account-sessions": "sessions",
             "account-activity": "activity",
             "account-apps": "applications",
             "account-data": "your data",
             "account-delete": "deleting the account",
             "account-security-opened": "security, what opens before it is done",
+            "account-devices-opened": "devices, before one is named or removed",
             "account-apps-opened": "applications, before access is withdrawn",
             "account-security-refused": "a new password, refused",
             "account-profile-refused": "profile, refused",
