@@ -15,6 +15,7 @@ import audit.tables  # noqa: F401 - the tables join the metadata
 import feed.tables  # noqa: F401
 import identity.membership_tables
 import identity.tables  # noqa: F401
+import policy.tables  # noqa: F401
 import risk.tables  # noqa: F401
 from base.errors import StorageUnavailable
 from base.tables import metadata
