@@ -29,8 +29,9 @@ _ALIVE = """
 _FIELDS = """
     g.id, g.person_id, g.client_id, g.session_id, g.offline, g.scope, g.audience, g.claims, g.auth_time,
     g.refresh_key, g.refresh_number, g.refreshed_at, g.refresh_idle_expires_at, g.refresh_expires_at,
-    p.sub, p.not_before, (SELECT risk FROM sessions WHERE id = g.session_id)
+    p.sub, p.not_before, its.risk, its.seen
 """
+_FROM = "JOIN people p ON p.id = g.person_id LEFT JOIN sessions its ON its.id = g.session_id"
 
 
 def _select(alive: str) -> str:
@@ -40,12 +41,9 @@ def _select(alive: str) -> str:
 _FIND_GRANT = Statement(
     "find grant",
     (("id", "bytea"), ("now", "bigint")),
-    (
-        _select(_ALIVE.format(g="g", now=":now")).format(n="")
-        + " FROM grants g JOIN people p ON p.id = g.person_id WHERE g.id = :id",
-    ),
+    (_select(_ALIVE.format(g="g", now=":now")).format(n="") + f" FROM grants g {_FROM} WHERE g.id = :id",),
     _select(_ALIVE.format(g="g", now="input.now")).format(n="n,")
-    + " FROM input JOIN grants g ON g.id = input.id JOIN people p ON p.id = g.person_id",
+    + f" FROM input JOIN grants g ON g.id = input.id {_FROM}",
 )
 
 _FIND_CODE = Statement(
@@ -143,7 +141,8 @@ class Refresh:
 class Grant:
     """A grant as the database has it now. `is_alive` weighs grant, person and session together.
 
-    `risk` is the score of the session that it came from, None where none was made or that is long gone.
+    `risk` is the score of the session that it came from, None where none was made or that is long gone, and `seen` how
+    that looked, sealed (`identity.assessing.seen`).
     """
 
     id: bytes
@@ -160,6 +159,7 @@ class Grant:
     is_alive: bool
     refresh: Refresh | None
     risk: int | None = None
+    seen: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,7 @@ class Code:
 
 _Owner = tuple[bytes, bytes, str, bytes | None, int, str, str, str, int]
 _Family = tuple[bytes | None, int, int, int, int]
-_GrantRow = tuple[*_Owner, *_Family, str, int | None, int | None, int]
+_GrantRow = tuple[*_Owner, *_Family, str, int | None, int | None, bytes | None, int]
 
 
 def seal_refresh_key(sealer: Sealer, grant_id: bytes, key: bytes) -> bytes:
@@ -197,7 +197,7 @@ async def find_grant(database: Database, grant_id: bytes, *, now: datetime) -> G
 def _grant_of(row: Row) -> Grant:
     (
         grant_id, person_id, client_id, session_id, offline, scope, audience, claims, auth_time,
-        refresh_key, number, refreshed_at, idle_expires_at, expires_at, sub, not_before, risk, alive,
+        refresh_key, number, refreshed_at, idle_expires_at, expires_at, sub, not_before, risk, seen, alive,
     ) = cast(_GrantRow, row)  # fmt: skip
     refresh = None
     if refresh_key is not None:
@@ -219,6 +219,7 @@ def _grant_of(row: Row) -> Grant:
         is_alive=bool(alive),
         refresh=refresh,
         risk=risk,
+        seen=seen,
     )
 
 

@@ -22,7 +22,7 @@ from identity import revocation
 from identity.assessing.notes import note_of, place_fields
 from identity.assessing.reading import History, read_history
 from identity.assessing.running import KEEP_ASSESSMENT, Running, find_running, kept_row
-from identity.assessing.seen import Seen
+from identity.assessing.seen import Seen, open_seen
 from identity.assessing.sightings import Seeing, look
 from identity.grant_store import Grant
 from identity.services import Services
@@ -114,7 +114,10 @@ async def rescore_grant(
     """
     if grant.session_id is None or grant.risk is None:
         return grant
-    found = await _rescore(services, grant.session_id, _Asked(seeing, why, now, origin, grant, waits=True))
+    asked = _Asked(seeing, why, now, origin, grant, waits=True)
+    if not _is_due(open_seen(services.sealer, grant.session_id, grant.seen), asked):
+        return grant
+    found = await _rescore(services, grant.session_id, asked)
     if found is None:
         return grant
     claims = lowered(grant.claims, found.methods) if found.effect == "step_up" else grant.claims
@@ -184,7 +187,7 @@ async def _rescore(services: Services, session_id: bytes, asked: _Asked) -> Resc
         running = await find_running(services, session_id, now=asked.now)
         if running is None or not (running.is_live or (asked.grant and asked.grant.offline)):
             return None
-        if asked.waits and not _is_due(running, asked):
+        if asked.waits and not _is_due(running.seen, asked):
             return Rescored(running.risk, methods=running.methods)
         found = await _assess(services, running, asked)
         if found is not None:
@@ -193,8 +196,8 @@ async def _rescore(services: Services, session_id: bytes, asked: _Asked) -> Resc
     return Rescored(running.risk, methods=running.methods) if running else None
 
 
-def _is_due(running: Running, asked: _Asked) -> bool:
-    seen, seeing = running.seen, asked.seeing
+def _is_due(seen: Seen | None, asked: _Asked) -> bool:
+    seeing = asked.seeing
     if seen is None or not 0 <= asked.now.timestamp() - seen.checked_s < EVERY_S:
         return True
     if seeing is None:
