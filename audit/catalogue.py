@@ -20,9 +20,6 @@ FAMILIES = frozenset(
     "login logout mfa backup_code password recovery lockout session device token client risk policy admin".split()
 )
 
-# Families whose rooms are not built yet: they have no event types, and get them with their rooms.
-UNBUILT = frozenset({"policy"})
-
 
 @dataclass(frozen=True, slots=True)
 class EventType:
@@ -126,7 +123,9 @@ DEVICE_CLONED = _event(
 PASSWORD_SET = _event("password.set", MEDIUM, "A password was set.", public="why")
 PASSWORD_CLEARED = _event("password.cleared", HIGH, "A password was made useless: a new one must be set.", public="why")
 PASSWORD_RENEWED = _event("password.hash_renewed", LOW, "A password's hash was renewed at sign-in.", public="scheme")
-TOKEN_ISSUED = _event("token.issued", LOW, "Tokens were issued.", public="grant_type grant jti scope audience kid")
+TOKEN_ISSUED = _event(
+    "token.issued", LOW, "Tokens were issued.", public="grant_type grant jti scope audience kid kind from_jti via"
+)
 TOKEN_REFRESHED = _event("token.refreshed", LOW, "Tokens were refreshed.", public="grant jti number scope kid")
 TOKEN_REFUSED = _event("token.refused", MEDIUM, "A token request was refused.", public="error reason grant_type grant")
 TOKEN_REUSED = _event("token.reused", HIGH, "A spent code or refresh token came back: the grant was ended.",
@@ -175,6 +174,27 @@ RISK_CALIBRATED = _event(
 RISK_SIGNALS_MISSING = _event(
     "risk.signals_missing", LOW, "Some of what the risk score asks for could not be asked.", public="signals count"
 )
+POLICY_ACTIVATED = _event(
+    "policy.activated", HIGH, "A set of policies was put in force.",
+    public="revision before reason draft forced added removed changed also_changed",
+)  # fmt: skip
+POLICY_ROLLED_BACK = _event(
+    "policy.rolled_back", HIGH, "An earlier set of policies was put in force again.",
+    public="revision before same_as reason added removed changed also_changed",
+)  # fmt: skip
+POLICY_ACTIVATION_REFUSED = _event(
+    "policy.activation_refused", MEDIUM, "A set of policies was not put in force.",
+    public="why reason draft same_as faults policies",
+)  # fmt: skip
+POLICY_DRAFT_CHANGED = _event(
+    "policy.draft_changed", LOW, "A draft of policies was written.", public="draft based_on is_shadow number"
+)
+POLICY_DRAFT_REMOVED = _event("policy.draft_removed", LOW, "A draft of policies was removed.", public="draft")
+POLICY_LOAD_FAILED = _event(
+    "policy.load_failed", HIGH, "A set of policies could not be used: the one before it stays in force.",
+    public="revision before reason",
+)  # fmt: skip
+POLICY_FAILED = _event("policy.failed", HIGH, "Policies failed while they were asked, and denied.", public="action")
 PERSON_CREATED = _event(
     "admin.person_created", MEDIUM, "An account was made.", public="is_admin via state", personal="username email name"
 )
@@ -184,6 +204,24 @@ PERSON_DELETION_ASKED = _event("admin.deletion_asked", HIGH, "A person asked to 
 PERSON_DELETION_UNDONE = _event("admin.deletion_undone", MEDIUM, "A person took back the wish to be deleted.")
 PERSON_DATA_TAKEN = _event("admin.data_taken", MEDIUM, "A person downloaded their data.")
 PERSON_IMPORTED = _event("admin.people_imported", MEDIUM, "Accounts were imported.", public="made known refused")
+ROLE_CREATED = _event("admin.role_created", MEDIUM, "A role was made.", public="name")
+ROLE_DELETED = _event("admin.role_deleted", HIGH, "A role was deleted, and taken from everybody.", public="name count")
+ROLE_GRANTED = _event("admin.role_granted", HIGH, "A person was given a role.", public="name")
+ROLE_TAKEN = _event("admin.role_taken", MEDIUM, "A role was taken from a person.", public="name")
+GROUP_CREATED = _event("admin.group_created", LOW, "A group was made.", public="name")
+GROUP_DELETED = _event("admin.group_deleted", MEDIUM, "A group was deleted.", public="name count")
+GROUP_JOINED = _event("admin.group_joined", MEDIUM, "A person was put into a group.", public="name")
+GROUP_LEFT = _event("admin.group_left", MEDIUM, "A person was taken out of a group.", public="name")
+ORGANISATION_CREATED = _event("admin.organisation_created", LOW, "An organisation was made.", public="name")
+ORGANISATION_DELETED = _event(
+    "admin.organisation_deleted", MEDIUM, "An organisation was deleted with its groups.", public="name count"
+)
+ORGANISATION_JOINED = _event(
+    "admin.organisation_joined", MEDIUM, "A person was put into an organisation.", public="name"
+)
+ORGANISATION_LEFT = _event(
+    "admin.organisation_left", MEDIUM, "A person was taken out of an organisation.", public="name"
+)
 FORM_REFUSED = _event(
     "admin.form_refused", MEDIUM, "A form was refused that was not sent from its own page.", public="page"
 )

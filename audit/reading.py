@@ -13,7 +13,7 @@ from sqlalchemy import RowMapping, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.ledger.merkle import leaf_hash
-from audit.record import ASSESSED_VERSION, PLACE, REASONS, sealed_aad
+from audit.record import ASSESSED_VERSION, DECIDED_VERSION, PLACE, REASONS, sealed_aad
 from audit.tables import events, subject_keys
 from base.ids import DEVICE, EVENT, SESSION, show_id
 from base.sealing import SealBroken, Sealer, unseal_under
@@ -148,9 +148,9 @@ def _data_of(body: Mapping[str, object]) -> dict[str, object]:
 def take_assessed(version: object, personal: dict[str, object] | None) -> tuple[object, object]:
     """Takes place and reasons out of the personal fields of an event; None for what it does not have.
 
-    Only version 2 has them: in version 1 a field of the same name is another service's own.
+    Version 1 has none: there a field of the same name is another service's own.
     """
-    if version != ASSESSED_VERSION or personal is None:
+    if version not in (ASSESSED_VERSION, DECIDED_VERSION) or personal is None:
         return None, None
     return personal.pop(PLACE, None), personal.pop(REASONS, None)
 

@@ -5,7 +5,8 @@ each index value only a salted digest; salt and personal values are sealed under
 Destroying that key and the index values erases the person and leaves every body as it was.
 
 An event that was assessed, or whose place is known, has a body of version 2: its score is public, its place and its
-reasons are personal. Every other event is written as version 1, which has no word for them.
+reasons are personal. One that follows from a decision of the policies has a body of version 3, which says the revision
+of their set as well. Every other event is written as version 1, which has no word for any of this.
 """
 
 import hashlib
@@ -27,9 +28,9 @@ from base.ids import EVENT, PERSON, show_id
 from base.sealing import seal_under
 from base.statements import Row, insert_into
 
-VERSION, ASSESSED_VERSION = 1, 2
+VERSION, ASSESSED_VERSION, DECIDED_VERSION = 1, 2, 3
 MOST_RISK = 100
-# Where place and reasons lie among the personal fields of version 2; no event type declares a field of these names.
+# Where place and reasons lie among the personal fields from version 2 on; no event type declares such a field.
 PLACE, REASONS = "place", "risk_reasons"
 NOBODY = bytes(16)
 # The source of the server's own events: no other service's can have it.
@@ -70,7 +71,8 @@ class Event:
 
     `actor` and `subject` are public ids (`usr_…`, `cli_…`, a kid), or `system`, `anonymous`, `cli`. `person` is the
     person the event is about, under whose key the personal fields are sealed; they are its `subject`, said or not.
-    `place` is where the address is, as plain values; nothing in it is nothing known.
+    `place` is where the address is, as plain values; nothing in it is nothing known. `policy_revision` is the set of
+    policies that decided it, where one did.
     """
 
     type: EventType
@@ -86,6 +88,7 @@ class Event:
     personal: Mapping[str, object] = field(default_factory=dict)
     risk: RiskNote | None = None
     place: Mapping[str, str | int | float] | None = None
+    policy_revision: int | None = None
 
 
 def check_event(event: Event) -> None:
@@ -155,13 +158,15 @@ def make_row(event: Event, *, event_id: bytes, at: datetime, salt: bytes, subjec
         event_id, micros, event.type.name, event.type.family, event.type.severity.value, event.outcome,
         event.actor, subject, event.client_id, event.session_id, event.device_id,
         origin.request_id, origin.source,
-        None, event.risk.score if event.risk else None, None, None, version, body.decode(),
+        None, event.risk.score if event.risk else None, None, event.policy_revision, version, body.decode(),
         event.person or NOBODY, sealed,
         indexes.person, indexes.address, indexes.network,
     )  # fmt: skip
 
 
 def _version_of(event: Event) -> int:
+    if event.policy_revision is not None:
+        return DECIDED_VERSION
     return ASSESSED_VERSION if event.risk is not None or event.place else VERSION
 
 
@@ -181,10 +186,12 @@ def _public_fields(event: Event, version: int) -> dict[str, object]:
         "source": origin.source,
         "data": event.data,
     }
-    if version == ASSESSED_VERSION:
+    if version >= ASSESSED_VERSION:
         public["risk"] = risk and {
             "score": risk.score, "level": risk.level, "calibration": risk.calibration, "log_odds": risk.log_odds,
         }  # fmt: skip
+    if version == DECIDED_VERSION:
+        public["policy"] = event.policy_revision
     return public
 
 

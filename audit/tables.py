@@ -54,6 +54,7 @@ events = Table(
     Column("place", Text),
     Column("risk_score", SmallInteger),
     Column("risk_reasons", Text),
+    # The revision of the body.
     Column("policy_revision", BigInteger),
     # What the ledger's leaf commits to: canonical bytes fixed at birth, under a schema version.
     Column("version", Integer, nullable=False),

@@ -33,7 +33,7 @@ _OF_THE_INTAKE = frozenset({"address", "message", "sender_id"})
 # Where codes of ours stand.
 _CODED = frozenset({"reason", "why", "effect"})
 # Ciphers to a reader; they stay in the log and its exports.
-_LEFT_OUT = frozenset({"typed_digest", "jti", "grant", "kid", "credential", "hint"})
+_LEFT_OUT = frozenset({"typed_digest", "jti", "from_jti", "grant", "kid", "credential", "hint"})
 
 
 def sentence(name: str, language: str = DEFAULT) -> str:

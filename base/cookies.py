@@ -1,4 +1,4 @@
-"""The three cookies: who is signed in, which sign-in is under way, which device this is (S31).
+"""The cookies: who is signed in, which sign-in is under way, which device this is, that a recovery ended here (S31).
 
 On https they carry the `__Host-` prefix, so that no neighbouring host can plant them; on plain-http loopback they
 cannot. The configured issuer decides, never the request.
@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 from starlette.requests import Request
 from starlette.responses import Response
 
-CookieKind = Literal["session", "flow", "device"]
+CookieKind = Literal["session", "flow", "device", "recovered"]
 
 
 class CookieSettings(Protocol):

@@ -5,6 +5,8 @@ from collections.abc import Collection, Iterator, Sequence
 
 DEFAULT = "en"
 _MAX_PREFERENCES = 20
+# No browser sends a fifth of it; what stands behind is not looked at.
+_MAX_HEADER = 1000
 _PREFERENCE = re.compile(r"\s*([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*)\s*(?:;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*)?")
 
 
@@ -23,7 +25,7 @@ def choose_language(wanted: Sequence[str], accept_language: str, available: Coll
 def _preferred(accept_language: str) -> Iterator[str]:
     """The header's languages, most wanted first (RFC 9110 §12.5.4); what cannot be read is passed over."""
     weighted: list[tuple[float, str]] = []
-    for part in accept_language.split(",", _MAX_PREFERENCES)[:_MAX_PREFERENCES]:
+    for part in accept_language[:_MAX_HEADER].split(",", _MAX_PREFERENCES)[:_MAX_PREFERENCES]:
         match = _PREFERENCE.fullmatch(part)
         if match and float(match[2] or 1) > 0:
             weighted.append((-float(match[2] or 1), match[1]))

@@ -6,7 +6,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope
 
-from base.forms import MAX_BODY_BYTES, Form, FormRefused, parse_form
+from base.forms import MAX_BODY_BYTES, REPEATABLE, Form, FormRefused, parse_form
 
 Network = IPv4Network | IPv6Network
 
@@ -85,9 +85,9 @@ async def read_body(receive: Receive, *, limit: int = MAX_BODY_BYTES) -> bytes:
     return body
 
 
-async def read_form(request: Request) -> Form:
+async def read_form(request: Request, *, repeatable: frozenset[str] = REPEATABLE) -> Form:
     """The form in a POST body; raises FormRefused, or BodyTooLarge over 64 KiB."""
     kind = (header(request.scope, b"content-type") or "").encode("latin-1")
     if kind.partition(b";")[0].strip().lower() != _FORM:
         raise FormRefused("the request must be sent as application/x-www-form-urlencoded")
-    return parse_form(await read_body(request.receive))
+    return parse_form(await read_body(request.receive), repeatable=repeatable)

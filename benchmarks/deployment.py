@@ -56,7 +56,8 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A running server: `service` asks for itself, `web` signs people in, `follower` reads the feed.
+    """A running server: `service` asks for itself, `web` signs people in, `follower` reads the feed
+    and asks for decisions.
 
     People are called `person0` and so on.
     """
@@ -118,7 +119,7 @@ async def _fill(environment: Mapping[str, str]) -> tuple[Credentials, Credential
             made = await create_client(
                 db,
                 services,
-                NewClient(name="Follower", grants=("client_credentials",), scopes=("feed:read",)),
+                NewClient(name="Follower", grants=("client_credentials",), scopes=("feed:read", "authzen:evaluate")),
                 now=now,
                 actor="cli",
             )

@@ -16,14 +16,17 @@ from functools import partial
 from itertools import product
 from pathlib import Path
 
+from benchmarks.authzen import measure_authzen
 from benchmarks.compare import ROWS, Effort, Sides, compare
 from benchmarks.deployment import DatabaseKind, Deployment, start_deployment
 from benchmarks.feed import QUICK_REVOKED, REVOKED, measure_feed
 from benchmarks.figures import Figure, document, table
+from benchmarks.gateway import measure_gateway
 from benchmarks.imports import PEOPLE, QUICK_PEOPLE, measure_import
 from benchmarks.ledger import EVENTS, QUICK_EVENTS, measure_ledger
 from benchmarks.memory import measure_memory
 from benchmarks.person_rows import compare_totp, measure_sessions
+from benchmarks.policy import measure_policy
 from benchmarks.postgres import start_postgres
 from benchmarks.processes import LOAD_CORE, ROOT, SERVER_CORE, BenchmarkFailed
 from benchmarks.report import DAY_EVENTS, QUICK_DAY_EVENTS, measure_report
@@ -38,7 +41,8 @@ from benchmarks.verify import measure_verify
 
 PROTOCOL_ROWS = tuple(row.name for row in ROWS)
 SIGNIN_ROWS = ("signin", "latency", "overload", "totp", "sessions")
-OTHERS = ("memory", "import", "ledger", "report", "search", "feed", "verify", "sdk-start", "risk")
+SDK_ROWS = ("verify", "sdk-start", "policy", "authzen", "gateway")
+OTHERS = ("memory", "import", "ledger", "report", "search", "feed", "risk", *SDK_ROWS)
 NAMES = (*PROTOCOL_ROWS, *SIGNIN_ROWS, *OTHERS)
 FULL, QUICK = Effort(pairs=7, seconds=4, warm_up_s=10), Effort(pairs=1, seconds=2, warm_up_s=4)
 SIGNINS, QUICK_SIGNINS = 10_000, 200
@@ -137,6 +141,15 @@ def _measure_services(
     if "verify" in wanted:
         effort = QUICK if args.quick else Effort(args.pairs or FULL.pairs, FULL.seconds, FULL.warm_up_s)
         yield _guarded("verify", partial(measure_verify, folder / "verify", effort, is_quick=args.quick, say=say))
+    if "policy" in wanted:
+        yield _guarded("policy", partial(measure_policy, is_quick=args.quick))
+    if "gateway" in wanted:
+        effort = QUICK if args.quick else Effort(args.pairs or FULL.pairs, FULL.seconds, FULL.warm_up_s)
+        yield _guarded("gateway", partial(measure_gateway, folder / "gateway", effort, say))
+    for kind in kinds if "authzen" in wanted else ():
+        effort = QUICK if args.quick else Effort(args.pairs or FULL.pairs, FULL.seconds, FULL.warm_up_s)
+        with deployments((kind,), folder / "authzen") as ours:
+            yield _guarded("authzen", partial(measure_authzen, ours[0], effort, say))
     for kind in kinds if "feed" in wanted else ():
         with deployments((kind,), folder / "feed") as ours:
             yield _guarded("feed", partial(measure_feed, ours[0], QUICK_REVOKED if args.quick else REVOKED))

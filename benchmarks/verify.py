@@ -28,16 +28,17 @@ def measure_verify(folder: Path, effort: Effort, *, is_quick: bool, say: Callabl
     folder.mkdir(parents=True)
     figures = []
     for alg in ("ES256", "RS256"):
-        file = _write_tokens(folder / f"{alg}.json", alg, QUICK_TOKENS if is_quick else TOKENS)
+        file = write_tokens(folder / f"{alg}.json", alg, QUICK_TOKENS if is_quick else TOKENS)
         figures.append(_beside_jose(alg, file, effort.pairs, say))
     es256 = folder / "ES256.json"
     hits = [_run_python("cached", es256)["us"] for _ in range(effort.pairs)]
     figures.append(_figure("a remembered token, every revocation check included", min(hits), "µs", HIT_LIMIT_US, hits))
-    figures.append(_in_a_flood(_write_tokens(folder / "flood.json", "ES256", QUICK_FLOOD if is_quick else FLOOD)))
+    figures.append(_in_a_flood(write_tokens(folder / "flood.json", "ES256", QUICK_FLOOD if is_quick else FLOOD)))
     return [*figures, *_around_an_endpoint(folder, es256, effort, say)]
 
 
-def _write_tokens(file: Path, alg: str, count: int) -> Path:
+def write_tokens(file: Path, alg: str, count: int) -> Path:
+    """A file with an issuer's documents and good tokens of it."""
     issuer = FakeIssuer(alg=alg)
     changes = {
         "scope": "orders:read orders:write",

@@ -4,14 +4,14 @@ Whoever changes one calls `touch` in the same transaction; every process polls t
 reloads when it moved.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from typing import cast
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from base.database import Database
+from base.revisions import find_revision, touch
 from base.statements import Statement
 from base.tables import not_before, revisions
 from base.within import run
@@ -19,13 +19,7 @@ from identity.client_values import SERVER_SCOPES, Api, Client, ClientSecret
 from identity.tables import apis, client_secrets, clients
 from policy.values import RiskThresholds
 
-_REVISION = Statement(
-    "revision",
-    (("name", "text"),),
-    ("SELECT number FROM revisions WHERE name = :name",),
-    "SELECT n, number FROM input JOIN revisions USING (name)",
-)
-
+__all__ = ["Catalogue", "find_revision", "is_registered", "load_apis", "load_clients", "touch"]
 
 _IS_REGISTERED = Statement(
     "is the client registered",
@@ -33,17 +27,6 @@ _IS_REGISTERED = Statement(
     ("SELECT client_id FROM clients WHERE client_id = :client_id",),
     "SELECT n, c.client_id FROM input JOIN clients c USING (client_id) FOR KEY SHARE OF c",
 )
-
-
-async def touch(db: AsyncConnection, name: str) -> None:
-    """Tells every process that what it keeps in memory under this name has changed."""
-    await db.execute(update(revisions).where(revisions.c.name == name).values(number=revisions.c.number + 1))
-
-
-async def find_revision(database: Database, name: str) -> int:
-    """The number of the last change under this name."""
-    row = await database.find(_REVISION, (name,))
-    return int(cast(int, row[0])) if row else 0
 
 
 class Catalogue:
@@ -66,6 +49,16 @@ class Catalogue:
     def find_api(self, identifier: str) -> Api | None:
         """The API with this identifier, the server's own among them, or None."""
         return self._apis.get(identifier)
+
+    @property
+    def client_ids(self) -> Collection[str]:
+        """The ids of all clients, disabled ones among them."""
+        return self._clients.keys()
+
+    @property
+    def api_identifiers(self) -> Collection[str]:
+        """The identifiers of all APIs, the server's own among them."""
+        return self._apis.keys()
 
     def longest_token(self, default: timedelta) -> timedelta:
         """The longest life that an access token can be given now; `default` is the deployment's."""

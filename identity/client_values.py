@@ -7,14 +7,18 @@ from datetime import datetime, timedelta
 from policy.values import RiskThresholds
 
 AUTH_METHODS = ("client_secret_basic", "client_secret_post", "none")
-GRANTS = ("authorization_code", "refresh_token", "client_credentials")
+# RFC 8693 §2.1.
+TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+GRANTS = ("authorization_code", "refresh_token", "client_credentials", TOKEN_EXCHANGE)
 # OpenID Connect Core §5.4, §11; every other scope belongs to an API.
-STANDARD_SCOPES = ("openid", "profile", "email", "address", "phone", "offline_access")
+# Of a person, too: what they belong to.
+MEMBERSHIP_SCOPES = ("roles", "groups")
+STANDARD_SCOPES = ("openid", "profile", "email", "address", "phone", *MEMBERSHIP_SCOPES, "offline_access")
 # Scopes of the server's own API, whose identifier is the issuer.
 SERVER_SCOPES = (
     "users:read", "users:write", "clients:read", "clients:write",
     "audit:read", "audit:read_personal", "audit:write", "reports:read", "reports:write",
-    "feed:read", "risk:write", "authzen:evaluate",
+    "feed:read", "risk:write", "policies:read", "policies:write", "authzen:evaluate",
 )  # fmt: skip
 DEFAULT_API = "urn:ostiary:default"
 

@@ -14,7 +14,15 @@ from base.secret_values import CLIENT_SECRET, digest, new_secret
 from feed.entries import LONGEST_TOKEN, Entry, Kind, publish
 from identity.apis import find_api
 from identity.catalogue import load_clients, touch
-from identity.client_values import AUTH_METHODS, GRANTS, SERVER_SCOPES, STANDARD_SCOPES, Client, ClientSecret
+from identity.client_values import (
+    AUTH_METHODS,
+    GRANTS,
+    SERVER_SCOPES,
+    STANDARD_SCOPES,
+    TOKEN_EXCHANGE,
+    Client,
+    ClientSecret,
+)
 from identity.errors import Refused
 from identity.not_before import client_refused_until
 from identity.redirect_uris import check_redirect_uri, origin_of_uri
@@ -86,6 +94,10 @@ def _check_grants(new: NewClient) -> None:
     public = new.auth_method == "none"
     if public and "client_credentials" in new.grants:
         raise Refused("grant", "client_credentials needs a client that can keep a secret")
+    if public and TOKEN_EXCHANGE in new.grants:
+        raise Refused("grant", f"{TOKEN_EXCHANGE} needs a client that can keep a secret")
+    if TOKEN_EXCHANGE in new.grants and not new.apis:
+        raise Refused("audience", f"{TOKEN_EXCHANGE} needs an API that the tokens are for")
     if public and not new.require_pkce:
         raise Refused("require_pkce", "a public client always uses PKCE")
     if public and not new.rotate_refresh:
@@ -121,8 +133,8 @@ async def create_client(
     client_id = "cli_" + new_id(now).hex()
     secret = None if new.auth_method == "none" else new_secret(CLIENT_SECRET)
     secrets = (ClientSecret(digest(secret), None),) if secret else ()
-    client = _client_of(new, client_id, secrets)
-    await db.execute(insert(clients).values(**_columns(client), created_at=now, updated_at=now, version=1))
+    client = client_of(new, client_id, secrets)
+    await db.execute(insert(clients).values(**columns_of(client), created_at=now, updated_at=now, version=1))
     await touch(db, "catalogue")
     data = {"after": shown(client)}
     event = Event(
@@ -144,7 +156,8 @@ async def _check_apis(db: AsyncConnection, new: NewClient) -> None:
             raise Refused("scope", f"{identifier} has no scope {', '.join(sorted(unknown))}")
 
 
-def _client_of(new: NewClient, client_id: str, secrets: tuple[ClientSecret, ...]) -> Client:
+def client_of(new: NewClient, client_id: str, secrets: tuple[ClientSecret, ...] = ()) -> Client:
+    """The application that registering this makes."""
     origins = {origin for uri in new.redirect_uris if (origin := origin_of_uri(uri))}
     return Client(
         client_id=client_id,
@@ -167,7 +180,8 @@ def _client_of(new: NewClient, client_id: str, secrets: tuple[ClientSecret, ...]
     )
 
 
-def _columns(client: Client) -> dict[str, object]:
+def columns_of(client: Client) -> dict[str, object]:
+    """What the row of an application holds of what was asked for."""
     return {
         "client_id": client.client_id,
         "name": client.name,
@@ -190,7 +204,7 @@ def _columns(client: Client) -> dict[str, object]:
 
 def shown(client: Client) -> dict[str, object]:
     """An application as lists, events and the command line show it: everything but its secrets."""
-    return {**_columns(client), "disabled": client.disabled, "secrets": len(client.secrets)}
+    return {**columns_of(client), "disabled": client.disabled, "secrets": len(client.secrets)}
 
 
 async def list_clients(db: AsyncConnection) -> list[Client]:

@@ -24,7 +24,7 @@ from identity.assessing.sightings import see
 from identity.browser_labels import label_of
 from identity.device_clones import end_cloned
 from identity.device_cookies import find_returned, hand_out_again, rotate_cookie
-from identity.device_looks import looks_of, seal_looks
+from identity.device_looks import Looks, looks_of, open_looks, seal_looks
 from identity.revocation import end_session
 from identity.services import Services
 from identity.tables import devices, sessions
@@ -38,10 +38,10 @@ _SEE = Statement(
     (("person", "bytea"), ("cookie", "bytea"), ("now", "bigint")),
     (
         "UPDATE devices SET last_seen_at = :now"
-        " WHERE person_id = :person AND cookie_digest = :cookie AND revoked_at IS NULL RETURNING id",
+        " WHERE person_id = :person AND cookie_digest = :cookie AND revoked_at IS NULL RETURNING id, looks",
     ),
-    "UPDATE devices d SET last_seen_at = input.now FROM input"
-    " WHERE d.person_id = input.person AND d.cookie_digest = input.cookie AND d.revoked_at IS NULL RETURNING n, d.id",
+    "UPDATE devices d SET last_seen_at = input.now FROM input WHERE d.person_id = input.person"
+    " AND d.cookie_digest = input.cookie AND d.revoked_at IS NULL RETURNING n, d.id, d.looks",
 )
 
 _KEEP_LOOKS = Statement(
@@ -63,13 +63,14 @@ _STORE = insert_into(devices)
 class SeenDevice:
     """The device of a sign-in; `cookie` is what the browser must keep from now on, where it gets a new one.
 
-    `is_first`: the person never had another one.
+    `is_first`: the person never had another one. `last_country` is where it was when it was last seen.
     """
 
     id: bytes
     is_new: bool
     cookie: str | None = None
     is_first: bool = False
+    last_country: str | None = None
 
 
 def read_device(request: Request, services: Services) -> bytes | None:
@@ -103,7 +104,8 @@ async def see_device(
         # that we never gave away is planted, and leads to nobody.
         known = await _follow(db, services, person_id, old, digest(cookie), sighting, now=now, origin=origin)
     if known is not None:
-        device = SeenDevice(known, is_new=False, cookie=cookie)
+        known_id, looks = known
+        device = SeenDevice(known_id, is_new=False, cookie=cookie, last_country=looks.place.country if looks else None)
     else:
         is_first = await run(db, _FIND_ANY, (person_id,)) is None
         device_id = await _add(db, person_id, digest(cookie), told=told, now=now, origin=origin)
@@ -122,13 +124,14 @@ async def _follow(
     *,
     now: datetime,
     origin: Origin,
-) -> bytes | None:
-    """The person's device by the cookie that came, None where it is none of theirs. Whoever was known by that cookie
-    is known by the new one alone from now on, or not at all where two hold it."""
+) -> tuple[bytes, Looks | None] | None:
+    """The person's device by the cookie that came and its last looks, None where it is none of theirs. Whoever was
+    known by that cookie is known by the new one alone from now on, or not at all where two hold it."""
     row = await run(db, _SEE, (person_id, old, to_micros(now)))
     if row is not None:
         await rotate_cookie(db, old, new, now=now)
-        return cast(bytes, row[0])
+        device_id, sealed = cast(tuple[bytes, bytes | None], row)
+        return device_id, open_looks(services.sealer, device_id, sealed)
     returned = await find_returned(db, services, person_id, old)
     if returned is None:
         await rotate_cookie(db, old, new, now=now)
@@ -138,7 +141,7 @@ async def _follow(
         return None
     await run(db, _SEE, (person_id, returned.current, to_micros(now)))
     await hand_out_again(db, returned.current, new)
-    return returned.own
+    return None if returned.own is None else (returned.own, returned.looks)
 
 
 async def _add(

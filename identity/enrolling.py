@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 
 from identity.services import Services
 from identity.sessions import find_live
-from identity.signin.flow import Flow, load_flow
+from identity.signin.flow import Flow, find_assessed, load_flow
 from identity.signin.fresh import ask_again, is_fresh
 from identity.signin.state import Enrol
 from identity.values import LiveSession, Standing
@@ -41,7 +41,10 @@ async def find_enrolling(
     flow = await load_flow(services, request, now=now, lock_in=lock_in)
     if flow is not None and isinstance(flow.step, Enrol) and method in flow.step.methods and flow.standing is not None:
         return Enrolling(flow.standing, flow.digest, flow, flow.session)
-    session = flow.session if flow is not None else await find_live(services, request)
+    if flow is not None:
+        session = flow.session
+    else:
+        session = await (find_assessed(services, request, now=now) if lock_in is None else find_live(services, request))
     if session is None or session.standing is None:
         return RedirectResponse("/signin", 303)
     if not is_fresh(services, session, now):

@@ -27,6 +27,7 @@ from base.tables import revisions
 from feed.entries import KEY_REMEMBERED, Entry, Kind, publish
 from identity.catalogue import find_revision, touch
 from identity.errors import Refused
+from identity.proven_tokens import ProvenTokens
 from identity.tables import signing_keys
 
 ALGORITHMS = ("ES256", "RS256")
@@ -102,6 +103,7 @@ class KeyRing:
         self._verifying: dict[str, Jwk] = {}
         self._published_until: datetime | None = None
         self.jwks: bytes = b'{"keys":[]}'
+        self.proven = ProvenTokens()
 
     def signer(self, alg: str) -> Signer:
         """The key that signs this algorithm now. Raises LookupError where there is none."""

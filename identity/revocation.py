@@ -24,6 +24,7 @@ from base.ids import GRANT, PERSON, SESSION, show_id
 from base.tables import not_before
 from feed.entries import EVERYONE, LONGEST_TOKEN, Entry, Kind, publish, publish_all
 from identity.catalogue import touch
+from identity.links import void_links
 from identity.not_before import client_refused_until, everyone_refused_until, tell_who_is_ahead
 from identity.services import Services
 from identity.tables import clients, consents, grants, people, revoked_tokens, sessions
@@ -113,7 +114,11 @@ async def end_person_sessions(
     actor: str,
     origin: Origin = Origin(),
 ) -> None:
-    """Ends all of a person's sessions but `keep`, with the grants that live under them."""
+    """Ends all of a person's sessions but `keep`, with the grants that live under them.
+
+    What a recovery was to give to a sign-in ends, too, first: a sign-in takes the rows in this order.
+    """
+    await void_links(db, "recovered", person_id)
     theirs = sessions.c.person_id == person_id
     if keep is not None:
         theirs &= sessions.c.id != keep

@@ -18,6 +18,7 @@ from identity.catalogue import Catalogue
 from identity.keys import KeyRing
 from identity.password_hashes import HashPool
 from identity.settings import IdentitySettings
+from policy.active import ActivePolicies
 from policy.values import Decision, SigninFacts
 from risk.places.geography import Geography
 from risk.services import RiskServices
@@ -42,6 +43,7 @@ class Services:
     breached: BreachedList | None
     rates: RateLimiter
     pages: Pages
+    policies: ActivePolicies
     decide: Callable[[SigninFacts], Decision]
     risk: RiskServices
     clock: Clock

@@ -30,7 +30,8 @@ class IdentitySettings:
     refresh_absolute: timedelta = timedelta(days=90)
     # 0 is allowed: then every second use of a refresh token is reuse.
     refresh_grace: timedelta = timedelta(seconds=10)
-    key_publish_before: timedelta = timedelta(minutes=10)
+    # Meshes ask for the keys every 20 minutes and not for an unknown one, and an edge may keep them for `key_cache`.
+    key_publish_before: timedelta = timedelta(minutes=30)
     key_cache: timedelta = timedelta(minutes=10)
     password_min_length: int = 12
     # 0: sessions end with the browser and by the ordinary limits. Otherwise how long "keep me signed in" keeps.

@@ -8,20 +8,46 @@ Other statements that need it beside something else put `COLUMNS` into their sel
 from datetime import datetime
 from typing import cast
 
+import msgspec
+
 from base.clock import from_micros
 from base.database import Database
 from base.statements import Row, Statement
 from identity.values import PersonState, Standing
+from policy.values import EntityRef
 
 _KINDS = "(SELECT {join} FROM credentials WHERE person_id = p.id)"
+# What the person belongs to, by the names that policies know; a group's organisation as well.
+_BELONGS_TO = """
+    (SELECT {rows} FROM (
+        SELECT 'Role' AS kind, r.name AS name
+            FROM role_members m JOIN roles r ON r.id = m.role_id WHERE m.person_id = p.id
+        UNION ALL SELECT 'Group', COALESCE(o.name || '/', '') || g.name FROM group_members m
+            JOIN groups g ON g.id = m.group_id LEFT JOIN organisations o ON o.id = g.organisation_id
+            WHERE m.person_id = p.id
+        UNION ALL SELECT 'Organisation', o.name FROM group_members m
+            JOIN groups g ON g.id = m.group_id JOIN organisations o ON o.id = g.organisation_id
+            WHERE m.person_id = p.id
+        UNION ALL SELECT 'Organisation', o.name FROM organisation_members m
+            JOIN organisations o ON o.id = m.organisation_id WHERE m.person_id = p.id
+    ) AS belongs)
+"""
 _REST = """
     (SELECT count(*) FROM emails WHERE person_id = p.id AND verified_at IS NOT NULL),
-    p.not_before, (SELECT created_at FROM credentials WHERE person_id = p.id AND kind = 'password')
+    p.not_before, (SELECT created_at FROM credentials WHERE person_id = p.id AND kind = 'password'),
 """
-_COLUMNS = "p.id, p.sub, p.state, p.is_admin, p.enrol_due_at, {locale}, " + _KINDS + ", " + _REST
-COLUMNS_SQLITE = _COLUMNS.format(join="group_concat(DISTINCT kind)", locale="json_extract(p.profile, '$.locale')")
-COLUMNS_POSTGRES = _COLUMNS.format(join="string_agg(DISTINCT kind, ',')", locale="p.profile::json->>'locale'")
-WIDTH = 10
+_COLUMNS = "p.id, p.sub, p.state, p.is_admin, p.enrol_due_at, {locale}, " + _KINDS + ", " + _REST + _BELONGS_TO
+COLUMNS_SQLITE = _COLUMNS.format(
+    join="group_concat(DISTINCT kind)",
+    locale="json_extract(p.profile, '$.locale')",
+    rows="json_group_array(json_array(kind, name))",
+)
+COLUMNS_POSTGRES = _COLUMNS.format(
+    join="string_agg(DISTINCT kind, ',')",
+    locale="p.profile::json->>'locale'",
+    rows="json_agg(json_build_array(kind, name))::text",
+)
+WIDTH = 11
 
 _FIND = Statement(
     "find standing",
@@ -29,6 +55,7 @@ _FIND = Statement(
     (f"SELECT {COLUMNS_SQLITE} FROM people p WHERE p.id = :id",),
     f"SELECT n, {COLUMNS_POSTGRES} FROM input JOIN people p USING (id)",
 )
+_PAIRS = msgspec.json.Decoder(list[tuple[str, str]])
 _METHODS = {"password": "pwd", "backup_codes": "backup_code"}
 
 
@@ -40,8 +67,9 @@ async def find_standing(database: Database, person_id: bytes, *, mail_code: bool
 
 def standing_of(row: Row, *, mail_code: bool) -> Standing:
     """The standing in the raw values of `COLUMNS`."""
-    person_id, sub, state, is_admin, due, locale, kinds, addresses, not_before, password_set = cast(
-        tuple[bytes, str, PersonState, bool, int | None, str | None, str | None, int, int | None, int | None], row
+    person_id, sub, state, is_admin, due, locale, kinds, addresses, not_before, password_set, belongs = cast(
+        tuple[bytes, str, PersonState, bool, int | None, str | None, str | None, int, int | None, int | None, str],
+        row,
     )
     factors = {_METHODS.get(kind, kind) for kind in (kinds or "").split(",") if kind}
     if mail_code and addresses:
@@ -56,7 +84,15 @@ def standing_of(row: Row, *, mail_code: bool) -> Standing:
         _instant(due),
         _instant(max(ended, default=None)),
         locale,
+        _memberships(belongs),
     )
+
+
+def _memberships(written: str | None) -> tuple[EntityRef, ...]:
+    if written is None or written == "[]":
+        return ()
+    found = {EntityRef(f"Ostiary::{kind}", name) for kind, name in _PAIRS.decode(written)}
+    return tuple(sorted(found, key=lambda each: (each.type, each.id)))
 
 
 def _instant(micros: int | None) -> datetime | None:

@@ -10,7 +10,7 @@ import hmac
 import secrets
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 
@@ -20,7 +20,7 @@ from joserfc.errors import JoseError
 
 from base.clock import to_seconds
 from base.secret_values import REFRESH, b64url
-from identity.keys import KeyRing, Signer
+from identity.keys import Jwk, KeyRing, Signer
 
 ACCESS_TYPE = "at+jwt"
 ID_TYPE = "JWT"
@@ -47,7 +47,8 @@ def sign(signer: Signer, token_type: str, claims: Mapping[str, object]) -> str:
 class AccessToken:
     """What an access token says; `grant`, `session` and the facts of the authentication only under a person's grant.
 
-    `risk` is the score of the session (0 to 100), None where none was ever made.
+    `risk` is the score of the session (0 to 100), None where none was ever made; `memberships` are the claims `roles`
+    and `groups`, where their scopes were granted.
     """
 
     issuer: str
@@ -61,6 +62,7 @@ class AccessToken:
     acr: str | None = None
     amr: tuple[str, ...] = ()
     risk: int | None = None
+    memberships: Mapping[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,7 @@ def mint_access_token(signer: Signer, token: AccessToken, *, issued_at: datetime
         claims["sid"] = token.session
     if token.risk is not None:
         claims["risk"] = token.risk
+    claims |= token.memberships
     return Minted(sign(signer, ACCESS_TYPE, claims), jti, signer.kid, expires_in_s)
 
 
@@ -128,14 +131,22 @@ def verify_own_token(
     if known is None or header.get("alg") != known[1]:
         return None
     try:
-        payload = jws.deserialize_compact(token, known[0], algorithms=[known[1]]).payload
-        claims = msgspec.json.decode(payload, type=_Claims)
+        claims = msgspec.json.decode(_proven_payload(token, ring, *known), type=_Claims)
     except (JoseError, ValueError, RecursionError, msgspec.MsgspecError):
         return None
     expires = claims.get("exp")
     if claims.get("iss") != expected_issuer or not isinstance(expires, int):
         return None
     return claims if expired_too or expires > to_seconds(now) else None
+
+
+def _proven_payload(token: str, ring: KeyRing, key: Jwk, alg: str) -> bytes:
+    """The payload of a token with a good signature; raises JoseError and ValueError for a bad one."""
+    payload = ring.proven.find(token, key)
+    if payload is None:
+        payload = jws.deserialize_compact(token, key, algorithms=[alg]).payload
+        ring.proven.add(token, key, payload)
+    return payload
 
 
 def _decode_part(text: str) -> _Claims | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from policy.values import Decision
+from policy.values import Decision, EntityRef, Whence
 from risk.values import Assessment
 
 PersonState = Literal["active", "suspended", "disabled", "deleted"]
@@ -58,7 +58,8 @@ class AuthorizeRequest:
 class Standing:
     """What the rules of sign-in must know of a person. `factors` are the methods that they could prove.
 
-    Proofs made before `valid_from` count no more: everything was revoked then, or the password changed.
+    Proofs made before `valid_from` count no more: everything was revoked then, or the password changed. `memberships`
+    are their roles, groups and organisations.
     """
 
     id: bytes
@@ -69,6 +70,7 @@ class Standing:
     enrol_due_at: datetime | None = None
     valid_from: datetime | None = None
     locale: str | None = None
+    memberships: tuple[EntityRef, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ class SigninAttempt:
     """One sign-in under way, bound to one browser; without `request` it only leads to a session.
 
     `destination` names a page of ours that wants the person to prove themselves again. `proofs` were made within the
-    attempt; `session_id` is the session that they led to, None before.
+    attempt; `session_id` is the session that they led to, None before. `whence` is the request of now, and not kept.
     """
 
     id: bytes
@@ -119,3 +121,4 @@ class SigninAttempt:
     keep: bool = False
     finished_at: datetime | None = None
     version: int = 1
+    whence: Whence = field(default_factory=Whence)

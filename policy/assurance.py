@@ -1,8 +1,9 @@
 """What proven methods amount to: authentication context classes, after NIST SP 800-63B-4 §2.
 
-Methods are ours: `pwd` a password, `totp` a code of an authenticator app, `backup_code`, `mail_code`, `device` a
-browser that was remembered after a second factor, and three kinds of passkey, each with the person verified: `passkey`
-may be copied between devices, `passkey_bound` may not, `passkey_attested` may not and its maker vouches for it.
+Methods are ours: `pwd` a password, `totp` a code of an authenticator app, `backup_code`, `mail_code`, `recovery` a
+password chosen a moment ago behind a mailed link, `device` a browser that was remembered after a second factor, and
+three kinds of passkey, each with the person verified: `passkey` may be copied between devices, `passkey_bound` may not,
+`passkey_attested` may not and its maker vouches for it.
 """
 
 AAL1 = "urn:ostiary:aal1"
@@ -45,6 +46,8 @@ _AMR = {
     "totp": ("otp",),
     "backup_code": ("otp",),
     "mail_code": ("mca",),
+    # The mailbox was proven, but before this sign-in.
+    "recovery": (),
     "device": (),
     "passkey": ("swk", "user"),
     # That it cannot be copied is its own word, unless its maker vouches for it.

@@ -15,6 +15,8 @@ _MAX_NAME = 64
 _CACHED = 4096
 # No browser sends six of these in a row; patterns that look for a gap after each try them all again and again.
 _RUN = re.compile(r"([\s;,()/.]{3})[\s;,()/.]{3,}")
+# Nor has one so many parts between semicolons; other patterns try anew at each.
+_MOST_PARTS = 24
 _NUMBER = re.compile(r"\d{1,6}", re.ASCII)
 _KINDS: dict[str, DeviceKind] = {
     "desktop": "desktop",
@@ -35,6 +37,7 @@ def _parse(text: str) -> Browser:
     # It brings thousands of patterns, and only scoring needs them.
     from user_agents.parsers import UserAgent
 
+    text = ";".join(text.split(";", _MOST_PARTS)[:_MOST_PARTS])
     try:
         parsed = UserAgent(_RUN.sub(r"\1", text))
     except ValueError:

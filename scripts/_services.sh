@@ -14,12 +14,16 @@ has_postgresql() { has_command initdb || compgen -G '/usr/lib/postgresql/*/bin/i
 # The driver for TLS is a package of its own, and the program lies outside many a PATH.
 has_rsyslog() { [[ -x /usr/sbin/rsyslogd ]] && compgen -G '/usr/lib/*/rsyslog/lmnsd_ossl.so' >/dev/null; }
 
+has_nginx() { has_command nginx || [[ -x /usr/sbin/nginx ]]; }
+
 ensure_debian_packages() {
     local missing=()
     has_command redis-server || missing+=(redis-server)
     has_postgresql || missing+=(postgresql)
     has_command chromium chromium-browser google-chrome || missing+=(chromium)
     has_rsyslog || missing+=(rsyslog rsyslog-openssl)
+    has_nginx || missing+=(nginx)
+    has_command caddy || missing+=(caddy)
     ((${#missing[@]})) || return 0
     if ((EUID != 0)) || ! has_command apt-get; then
         stop_with "The tests need ${missing[*]}: run 'sudo apt-get install ${missing[*]}', then this command again."

@@ -15,6 +15,7 @@ from identity.oauth import routes as oauth
 from identity.recovery import views as recovery
 from identity.services import Services
 from identity.signin import views as signin
+from server import authzen
 from server.api import loading as api
 from server.background import Background
 from server.beside import make_work
@@ -57,7 +58,7 @@ def build(settings: Settings, services: Services) -> App:
     background = Background(services, [*feed.work(), *make_work(settings, services, metrics)])
     access_log = AccessLog(write_to_stderr) if settings.log.access else None
     fail = make_failure_answers(services.pages)
-    exact = oauth.hot_routes(services)
+    exact = {**oauth.hot_routes(services), **authzen.hot_routes(services)}
 
     async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
         await fail(scope, Failure.NOT_FOUND)(scope, receive, send)

@@ -71,9 +71,10 @@ class Background:
         await self._services.hashes.verify_nothing("warm-up")
 
     async def _poll(self) -> None:
-        """Clients, APIs and keys that another process changed are known within a second (S18, S39)."""
+        """Clients, APIs, keys and policies that another process changed are known within a second (S18, S39)."""
         await self._services.catalogue.poll()
         await self._services.keys.poll(self._services.clock())
+        await self._services.policies.poll()
 
     async def _keep_house(self) -> None:
         now = self._services.clock()

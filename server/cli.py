@@ -13,7 +13,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "healthcheck": ("server.commands.healthcheck", "Ask the running server whether it is ready."),
     "admin": ("server.commands.admin", "Administrators: one-time links."),
     "user": ("server.commands.user", "People: create, import, invite, list, show, disable, unlock, reset, delete …"),
-    "client": ("server.commands.client", "Applications: create, list, show, disable, rotate-secret, delete."),
+    "role": ("server.commands.role", "Roles: create, list, delete; add and remove people."),
+    "group": ("server.commands.group", "Groups: create, list, delete; add and remove people."),
+    "organisation": ("server.commands.organisation", "Organisations: create, list, delete; add and remove people."),
+    "client": ("server.commands.client", "Applications: create, list, show, update, disable, rotate-secret, delete."),
     "api": ("server.commands.api", "APIs and their scopes: create, list, delete."),
     "key": ("server.commands.key", "Signing keys: list, rotate, revoke."),
     "revoke": ("server.commands.revoke", "What is no longer to be accepted: token, grant, session, person, client …"),
@@ -22,6 +25,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "report": ("server.commands.report", "Reports to hand over: daily, list, show, evidence, verify, access …"),
     "alert": ("server.commands.alert", "Alerts: list, show, ack, test, retry."),
     "risk": ("server.commands.risk", "The risk score: status, calibrate, replay, evaluate, simulate."),
+    "policy": ("server.commands.policy", "Policies: list, show, diff, check, draft, activate, rollback."),
     "config": ("server.commands.config", "Settings: show, schema."),
 }
 

@@ -7,10 +7,13 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from identity import apis, clients
-from identity.client_values import DEFAULT_API, SERVER_SCOPES, STANDARD_SCOPES
+from identity.client_values import DEFAULT_API, SERVER_SCOPES, STANDARD_SCOPES, TOKEN_EXCHANGE
 from identity.errors import Refused
 from identity.services import Services
 from policy.values import RiskThresholds
+
+# Grants whose own names nobody types.
+_SHORT_NAMES = {"token_exchange": TOKEN_EXCHANGE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +61,7 @@ async def register(
             say(f"made the scope {scope} of {identifier}")
     new_client = clients.NewClient(
         name=asked.name,
-        grants=asked.grant or (("authorization_code",) if asked.redirect_uri else ("client_credentials",)),
+        grants=_grants_of(asked),
         auth_method=asked.auth_method,
         redirect_uris=asked.redirect_uri,
         post_logout_redirect_uris=asked.post_logout_redirect_uri,
@@ -73,6 +76,11 @@ async def register(
         risk_thresholds=asked.risk_thresholds,
     )
     return await clients.create_client(db, services, new_client, now=now, actor=actor)
+
+
+def _grants_of(asked: AskedClient) -> tuple[str, ...]:
+    usual = ("authorization_code",) if asked.redirect_uri else ("client_credentials",)
+    return tuple(_SHORT_NAMES.get(name, name) for name in asked.grant or usual)
 
 
 def _sort_scopes(scopes: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:

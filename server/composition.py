@@ -33,7 +33,9 @@ from identity.keys import KeyRing, KeyTimes, ensure_keys
 from identity.password_hashes import HashPool
 from identity.services import Services
 from identity.settings import IdentitySettings
-from policy.decide import decide
+from policy.active import ActivePolicies
+from policy.sets import ensure_policies
+from policy.signin import SigninPolicy
 from server import demo
 from server.places import make_geography
 from server.risk import make_risk
@@ -65,6 +67,7 @@ async def open_services(
     try:
         sealer, catalogue = Sealer(master_keys), Catalogue(database, told.issuer)
         keys = await _make_keys(database, sealer, now=clock())
+        policies = ActivePolicies(database, keys.emitter, clock)
         services = Services(
             settings=told,
             database=database,
@@ -77,7 +80,8 @@ async def open_services(
             breached=breached,
             rates=RateLimiter(store),
             pages=Pages(service_name=settings.service_name, folders=PAGE_FOLDERS),
-            decide=partial(decide, rules=settings.signin_rules()),
+            policies=policies,
+            decide=SigninPolicy(lambda: policies.engine, settings.signin_rules(), clock).decide,
             risk=make_risk(database, keys.risk),
             clock=clock,
             form_key=keys.form,
@@ -86,16 +90,21 @@ async def open_services(
         await _read_what_is_kept_in_memory(services)
         yield services
     finally:
-        await store.close()
-        await database.close()
-        hashes.close()
-        if breached is not None:
-            breached.close()
+        await _close(store, database, hashes, breached)
+
+
+async def _close(store: KeyValue, database: Database, hashes: HashPool, breached: BreachedList | None) -> None:
+    await store.close()
+    await database.close()
+    hashes.close()
+    if breached is not None:
+        breached.close()
 
 
 async def _read_what_is_kept_in_memory(services: Services) -> None:
     await services.catalogue.refresh()
     await services.keys.refresh(services.clock())
+    await services.policies.refresh()
     await services.risk.scoring.refresh()
     await services.risk.crowd.round(services.clock())
 
@@ -155,6 +164,7 @@ async def _make_keys(database: Database, sealer: Sealer, *, now: datetime) -> _K
             if (await db.execute(select(subject_keys).where(subject_keys.c.subject_id == NOBODY))).first() is None:
                 await emitter.begin_subject(db, NOBODY, now=now)
             await ensure_keys(db, sealer, emitter, now=now)
+            await ensure_policies(db, now=now)
             await ensure_epoch(db, now=now)
     except SealBroken as broken:
         raise NotReady(

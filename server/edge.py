@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from base.errors import StorageUnavailable
-from base.request import BodyTooLarge, Network, client_address, is_from_proxy
+from base.request import BodyTooLarge, Network, client_address, header, is_from_proxy
 from risk.places.edge_places import EdgeHeaders, read_edge_place, read_handshake
 from server.cors import PATHS as CORS_PATHS
 from server.cors import Headers, cors_headers, is_preflight
@@ -30,6 +30,7 @@ JSON_BYTES = 1024 * 1024
 _JSON_PATHS = ("/api/", "/access/", "/scim/")
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
 _KNOWN_ADDRESSES = 4096
+_MAX_REQUEST_ID = 1024
 
 # What an answer that is not a page gets; pages bring their own policy, fit for what they show.
 _PLAIN_HEADERS: Headers = [
@@ -144,7 +145,7 @@ class Edge:
         return known[peer[0]]
 
     def _extra_headers(self, scope: Scope, request_id: str) -> Headers:
-        extra: Headers = [(b"x-request-id", request_id.encode())]
+        extra: Headers = [(b"x-request-id", _told_request_id(scope) or request_id.encode())]
         if self._parts.sends_hsts:
             extra.append(_HSTS)
         if scope["path"] in CORS_PATHS:
@@ -186,6 +187,14 @@ class _Answer:
                 headers.append(_NO_STORE)
             message["headers"] = headers
         await self._send(message)
+
+
+def _told_request_id(scope: Scope) -> bytes | None:
+    """What a caller of the Authorization API calls its request, which the answer repeats (AuthZEN 1.0 §10.1.4)."""
+    if not scope["path"].startswith("/access/"):
+        return None
+    told = header(scope, b"x-request-id") or ""
+    return told.encode("latin-1") if told and told.isprintable() and len(told) <= _MAX_REQUEST_ID else None
 
 
 def _capped(scope: Scope, receive: Receive) -> Receive:

@@ -1,8 +1,8 @@
 """Removes rows that can mean nothing any more, a few at a time, so that the database does not grow with use.
 
 Nothing is removed that a check still looks at: a spent code stays beyond its expiry, so that its second use is seen
-(S5); ended sessions and grants stay a month, for the account pages and for late questions. Failure counters stay a
-day, longer than they count.
+(S5); ended sessions and grants stay a month, for the account pages and for late questions, and a session as long as a
+grant of it lives. Failure counters stay a day, longer than they count.
 """
 
 from collections.abc import Iterator
@@ -58,7 +58,9 @@ def expired(now: datetime) -> Iterator[Rule]:
 
 
 def _has_bound_grant() -> ColumnElement[bool]:
-    return exists().where(grants.c.session_id == sessions.c.id, grants.c.offline.is_(False))
+    # An offline grant that lives goes on being assessed by how its session looked.
+    is_bound = or_(grants.c.offline.is_(False), grants.c.ended_at.is_(None))
+    return exists().where(grants.c.session_id == sessions.c.id, is_bound)
 
 
 async def remove_expired(database: Database, *, now: datetime) -> int:

@@ -1,7 +1,8 @@
 """What sign-ins of the past would have met under other thresholds, by the rules that decide today.
 
-Each is scored anew from its log-odds by the calibration in use and put before the policy, with what was proven then and
-with the factors that the person has today. Memory stays flat, however many sign-ins there were.
+Each is scored anew from its log-odds by the calibration in use and put before the policies in force, with what was
+proven then and with the factors and roles that the person has today. Memory stays flat, however many sign-ins there
+were.
 """
 
 from collections import OrderedDict
@@ -160,6 +161,9 @@ class Replay:
                 client_id=signin.client_id,
                 risk_score=score,
                 thresholds=thresholds,
+                person=standing.sub,
+                memberships=standing.memberships,
+                at=signin.at,
             )
         )
         if decision.effect is Effect.DENY:

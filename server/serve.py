@@ -80,6 +80,7 @@ def run_process(prepared: Prepared, number: int, announce: Announce | None) -> N
 
 async def _answer_requests(prepared: Prepared, number: int, announce: Announce | None) -> None:
     async with open_services(prepared.settings, prepared.master_keys) as services:
+        services.policies.check_loaded()
         app = build(prepared.settings, services)
         operations = Operations(services, app.metrics)
         main = make_server(app.asgi, prepared.tls)

@@ -146,7 +146,9 @@ class Mail(Group):
 class Keys(Group):
     """When signing keys are published (S39)."""
 
-    publish_s: int = Field(default=600, ge=60, le=2592000, description="Seconds a key is published before it may sign.")
+    publish_s: int = Field(
+        default=1800, ge=60, le=2592000, description="Seconds a key is published before it may sign."
+    )
     cache_s: int = Field(default=600, ge=10, le=86400, description="Seconds that others may keep the key set.")
 
 

@@ -185,7 +185,7 @@ class Settings(Group):
         return self.smtp_url is not None or (self.has_demo and urlsplit(self.issuer).hostname == "localhost")
 
     def signin_rules(self) -> SigninRules:
-        """What the built-in policy is told."""
+        """What the policies of sign-in are told."""
         risk = RiskThresholds(self.risk.notice, self.risk.step_up, self.risk.strong)
         return SigninRules(mfa_required=self.mfa.required, mail_code=self.mfa.mail_code, risk=risk)
 

@@ -31,8 +31,8 @@ def run_workers(prepared: Prepared, announce: Announce) -> None:
 
 async def _check(prepared: Prepared) -> None:
     # Here it is one sentence and the end; in the processes it would be a failure again at every restart.
-    async with open_services(prepared.settings, prepared.master_keys):
-        pass
+    async with open_services(prepared.settings, prepared.master_keys) as services:
+        services.policies.check_loaded()
 
 
 class _Workers:

@@ -149,13 +149,22 @@ def test_the_sdk_asks_for_nothing_of_the_server(sdk_wheel: Path) -> None:
     assert everything_required_by(asked) & SERVER_ONLY == set()
 
 
-@pytest.mark.parametrize("extra", ["django", "fastapi", "flask", "redis", "requests"])
-def test_an_extra_brings_what_its_module_imports_and_the_docs_name_it(sdk_wheel: Path, extra: str) -> None:
+@pytest.mark.parametrize(
+    ("extra", "brought"),
+    [
+        *((name, {name}) for name in ("django", "fastapi", "flask", "redis", "requests")),
+        ("gateway", {"httptools", "uvicorn", "uvloop"}),
+        ("policy", {"cedarpy"}),
+    ],
+)
+def test_an_extra_brings_what_its_module_imports_and_the_docs_name_it(
+    sdk_wheel: Path, extra: str, brought: set[str]
+) -> None:
     headers = headers_of(sdk_wheel)
     assert extra in headers.get_all("Provides-Extra", [])
     lines = [Requirement(line) for line in headers.get_all("Requires-Dist", [])]
     more = {line.name for line in lines if line.marker is not None and line.marker.evaluate({"extra": extra})}
-    assert more == {extra}
+    assert more == brought
     assert f'pip install "ostiary[{extra}]"' in (ROOT / "docs/sdk.md").read_text()
     assert f"[{extra}]" in (ROOT / "sdk/README.md").read_text()
 
@@ -173,8 +182,9 @@ def test_the_sdk_imports_where_nothing_of_the_server_is_installed(sdk_wheel: Pat
 import importlib, importlib.util, pkgutil
 import ostiary
 for module in pkgutil.walk_packages(ostiary.__path__, "ostiary."):
-    if module.name.split(".")[1] not in ("testing", "django", "fastapi", "flask", "requests_auth"):
+    if module.name.split(".")[1] not in ("testing", "django", "fastapi", "flask", "policy", "requests_auth"):
         importlib.import_module(module.name)
+import ostiary.policy.values
 print(*(getattr(ostiary, name).__name__ for name in ostiary.__all__))
 assert importlib.util.find_spec("starlette") is None
 assert importlib.util.find_spec("server") is None

@@ -128,10 +128,10 @@ def test_a_folder_that_cannot_be_written_is_named(clone: Path, programs: Path) -
 
 def test_missing_debian_packages_are_named_with_the_command_that_installs_them(clone: Path, programs: Path) -> None:
     with reachable(clone, programs) as (moved, tools):
-        without = "has_postgresql() { false; }; has_rsyslog() { false; }"
+        without = "has_postgresql() { false; }; has_rsyslog() { false; }; has_nginx() { false; }"
         ended = in_setup(moved, tools, f"{without}; ensure_debian_packages", user=SOMEONE)
     assert ended.returncode == 1
-    names = "redis-server postgresql chromium rsyslog rsyslog-openssl"
+    names = "redis-server postgresql chromium rsyslog rsyslog-openssl nginx caddy"
     assert ended.stderr == f"The tests need {names}: run 'sudo apt-get install {names}', then this command again.\n"
 
 

@@ -9,6 +9,10 @@ TITLES: Mapping[str, str] = {
     events.LOCKOUT_STARTED.name: "Too many failed attempts: an account is locked for a while",
 }
 _ASK_THE_ADMINISTRATOR = "An administrator did this. Ask them whether it was them, and why."
+_WHO_MAY_CHANGED = (
+    "Who may do what has changed. Ask whoever did it whether it was them, and why; `ostiary policy diff` shows the"
+    " difference, and `ostiary policy rollback` takes it back."
+)
 ADVICE: Mapping[str, str] = {
     events.LOCKOUT_STARTED.name: "Somebody types wrong passwords or codes for this account. It opens by itself after a"
     " while; ask the person whether they forgot theirs. Many such alerts are an attack.",
@@ -37,4 +41,12 @@ ADVICE: Mapping[str, str] = {
     events.RISK_CRITICAL.name: "One good sign-in in a thousand looks like this, and most stolen ones do. Look at the"
     " reasons, and ask the person by another way than mail whether it was them.",
     events.EVERYTHING_REVOKED.name: _ASK_THE_ADMINISTRATOR,
+    events.ROLE_GRANTED.name: _ASK_THE_ADMINISTRATOR,
+    events.ROLE_DELETED.name: _ASK_THE_ADMINISTRATOR,
+    events.POLICY_ACTIVATED.name: _WHO_MAY_CHANGED,
+    events.POLICY_ROLLED_BACK.name: _WHO_MAY_CHANGED,
+    events.POLICY_LOAD_FAILED.name: "What was in force before still decides. Look why with `ostiary policy check`, and"
+    " put a set in force that can be used: a server that starts anew would not start with this one.",
+    events.POLICY_FAILED.name: "People are shut out by a fault in a policy, and not by what it says. The server's log"
+    " has the fault; `ostiary policy rollback` puts the set before it in force.",
 }

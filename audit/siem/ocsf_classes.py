@@ -52,7 +52,7 @@ ACTIVITIES: Mapping[OcsfClass, Mapping[int, str]] = {
     AUTHENTICATION: {1: "Logon", 2: "Logoff", 6: "Preauth"},
     AUTHORIZE: {1: "Assign Privileges"},
     ENTITY: {1: "Create", 3: "Update", 4: "Delete", 6: "Enroll", 10: "Activate", 11: "Deactivate"},
-    ACCESS: {1: "Assign Privileges"},
+    ACCESS: {1: "Assign Privileges", 2: "Revoke Privileges"},
     API: {1: "Create", 2: "Read", 3: "Update", 4: "Delete"},
     FAULT: {1: "General Error"},
 }
@@ -73,14 +73,18 @@ _TOLD_AS: Mapping[tuple[OcsfClass, int], str] = {
     " admin.person_changed admin.person_state_changed admin.deletion_asked admin.deletion_undone"
     " admin.email_added admin.email_verified admin.email_removed admin.email_primary",
     (AUTHORIZE, 1): "token.issued token.refreshed token.refused token.code_issued",
-    (ACCESS, 1): "login.consented login.denied",
+    (ACCESS, 1): "login.consented login.denied admin.role_granted admin.group_joined admin.organisation_joined",
+    (ACCESS, 2): "admin.role_taken admin.group_left admin.organisation_left",
     (ENTITY, 1): "client.created client.api_created admin.key_added admin.invited admin.link_made"
-    " admin.registration_asked",
-    (ENTITY, 3): "client.changed client.secret_added client.api_changed device.renamed admin.key_changed",
+    " admin.registration_asked admin.role_created admin.group_created admin.organisation_created",
+    (ENTITY, 3): "client.changed client.secret_added client.api_changed device.renamed admin.key_changed"
+    " policy.draft_changed",
     (ENTITY, 4): "client.deleted client.api_deleted token.revoked token.revocation_in_force token.grant_ended"
-    " login.consent_withdrawn device.removed",
+    " login.consent_withdrawn device.removed policy.draft_removed"
+    " admin.role_deleted admin.group_deleted admin.organisation_deleted",
     (ENTITY, 6): "device.added",
-    (ENTITY, 10): "device.remembered admin.link_used admin.link_refused",
+    (ENTITY, 10): "device.remembered admin.link_used admin.link_refused"
+    " policy.activated policy.rolled_back policy.activation_refused",
     (ENTITY, 11): "device.forgotten admin.key_revoked admin.everything_revoked",
     (FINDING, 1): "mfa.counter_regressed recovery.not_me token.reused token.revocation_not_in_force"
     " device.cloned risk.critical risk.raised risk.reported",
@@ -89,7 +93,7 @@ _TOLD_AS: Mapping[tuple[OcsfClass, int], str] = {
     (API, 2): "admin.audit_exported admin.audit_searched admin.evidence_made admin.data_taken admin.report_read",
     (API, 3): "admin.form_refused risk.calibrated",
     (API, 4): "admin.audit_pruned admin.person_erased",
-    (FAULT, 1): "risk.signals_missing admin.mail_failed admin.alert_undelivered",
+    (FAULT, 1): "risk.signals_missing admin.mail_failed admin.alert_undelivered policy.load_failed policy.failed",
 }
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-VERSION, ASSESSED_VERSION = 1, 2
+VERSION, ASSESSED_VERSION, DECIDED_VERSION = 1, 2, 3
 PERSON_INDEX = "person_index"
 _INDEXES = (PERSON_INDEX, "address_index", "network_index")
 # Nested too deep to be read counts as not readable.
@@ -62,7 +62,7 @@ class Risk(msgspec.Struct, forbid_unknown_fields=True):
 
 class Body(msgspec.Struct, forbid_unknown_fields=True):
     """The canonical bytes of an event, read. `data` stays as it is written; version 1 has no `risk`, version 2 has
-    one, or null."""
+    one, or null, and version 3 has the revision of the policies, too."""
 
     v: int
     id: str
@@ -80,11 +80,24 @@ class Body(msgspec.Struct, forbid_unknown_fields=True):
     data: msgspec.Raw
     hidden: dict[str, str]
     risk: Risk | None | msgspec.UnsetType = msgspec.UNSET
+    policy: int | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def score(self) -> int | None:
         """The score of an event that was assessed."""
         return self.risk.score if isinstance(self.risk, Risk) else None
+
+    @property
+    def policy_revision(self) -> int | None:
+        """The set of policies that decided it, where one did."""
+        return self.policy if isinstance(self.policy, int) else None
+
+    @property
+    def version(self) -> int | None:
+        """The version that has just these fields, or None."""
+        if self.risk is msgspec.UNSET:
+            return VERSION if self.policy is msgspec.UNSET else None
+        return ASSESSED_VERSION if self.policy is msgspec.UNSET else DECIDED_VERSION
 
 
 Opened = Mapping[str, msgspec.Raw]
@@ -106,8 +119,7 @@ def parse_body(body: bytes) -> Body | None:
         parsed = _BODY.decode(body)
     except _UNREADABLE:
         return None
-    version = VERSION if parsed.risk is msgspec.UNSET else ASSESSED_VERSION
-    return parsed if parsed.v == version else None
+    return parsed if parsed.v == parsed.version else None
 
 
 def differing_columns(row: StoredRow, body: Body) -> list[str]:
@@ -143,10 +155,11 @@ def _columns(row: StoredRow) -> tuple[object, ...]:
 
 
 def _stated(body: Body) -> tuple[object, ...]:
-    # Place and reasons are hidden, and no version tells of a policy: their columns are empty.
+    # Place and reasons are hidden: their columns are empty.
     return (
         body.v, body.id, body.at, body.name, body.severity, body.outcome, body.actor, body.subject, body.client,
-        body.session, body.device, body.request, body.source, body.name.partition(".")[0], None, body.score, None, None,
+        body.session, body.device, body.request, body.source, body.name.partition(".")[0], None, body.score, None,
+        body.policy_revision,
     )  # fmt: skip
 
 

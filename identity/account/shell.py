@@ -17,7 +17,8 @@ from identity.form_tokens import form_token, is_own_form
 from identity.person_values import Person
 from identity.refusal_events import record_refusal
 from identity.services import Services, origin_of
-from identity.sessions import find_live, touch_session
+from identity.sessions import touch_session
+from identity.signin.flow import find_assessed
 from identity.signin.fresh import ask_again, is_fresh
 from identity.values import LiveSession, Standing
 
@@ -62,7 +63,7 @@ class Shell:
     async def open(self, request: Request) -> Visit | Response:
         """The visit, or the sign-in that leads back here where nobody is signed in."""
         services, now = self.services, self.services.clock()
-        session = await find_live(services, request)
+        session = await find_assessed(services, request, now=now)
         if session is None or session.standing is None:
             return await ask_again(services, request, self._name)
         async with services.database.transaction() as db:

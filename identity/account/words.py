@@ -84,6 +84,7 @@ METHODS: Mapping[str, str] = {
     "totp": "authenticator app",
     "backup_code": "backup code",
     "mail_code": "code by mail",
+    "recovery": "recovery by mail",
     "device": "remembered browser",
     "passkey": "passkey",
     "passkey_bound": "passkey",

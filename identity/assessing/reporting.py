@@ -27,7 +27,8 @@ _ENDED_WHY = "reported_takeover"
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a report is about. `shown` is public: an id, nothing for an address, which is personal (`address`)."""
+    """What a report is about. `shown` is public: an id of ours, nothing for an address, which is personal (`address`),
+    nor for what has not the form of an id: it may be somebody's name (S46)."""
 
     about: About
     digest: bytes
@@ -67,7 +68,7 @@ async def find_subject(services: Services, about: About, text: str) -> Subject |
     async with services.database.reading() as db:
         found = (await db.execute(query)).scalars().first()
     if found is None:
-        return Subject(about, key.digest("person", person_id or text.encode()), shown=text)
+        return Subject(about, key.digest("person", person_id or text.encode()), shown=text if person_id else None)
     return Subject(about, key.digest("person", bytes(found)), bytes(found), shown=show_id(PERSON, bytes(found)))
 
 

@@ -30,7 +30,7 @@ from identity.signin.next_step import PRIMARY
 from identity.tables import grants, session_proofs
 from identity.values import LiveSession
 from policy.assurance import AAL1, amr_of
-from policy.decide import within_session
+from policy.running import within_session
 from policy.values import RiskThresholds
 from risk.place import Place
 from risk.places.edge_places import EdgePlace
@@ -49,6 +49,8 @@ _EFFECTS: Mapping[Effect, Mapping[str, str]] = {
     "step_up": {"effect": "second_factor"},
     "end": {"effect": "ended"},
 }
+# What a second factor comes after. A passkey is both at once, and is asked for again as a whole.
+_LEFT = frozenset({"pwd"})
 _ENDED_WHY = {None: "risk", "address_blocked": "blocked_address", "taken_over": "reported_takeover"}
 
 
@@ -65,7 +67,8 @@ class Rescored:
 class _Asked:
     """Who asks for a session's score: the event says `why`. `grant`: an offline grant may outlive its session.
 
-    `waits`: within a minute only what looks otherwise is assessed.
+    `waits`: within a minute only what looks otherwise is assessed. `is_browser`: it brings its cookies, `cookie` being
+    the digest of the device's; `opens` is the application that it is about to open.
     """
 
     seeing: Seeing | None
@@ -74,6 +77,9 @@ class _Asked:
     origin: Origin
     grant: Grant | None = None
     waits: bool = False
+    is_browser: bool = False
+    cookie: bytes | None = None
+    opens: str | None = None
 
 
 async def rescore_session(
@@ -93,14 +99,24 @@ async def rescore_session(
 
 
 async def rescore_browser(
-    services: Services, session: LiveSession, seeing: Seeing, *, now: datetime, origin: Origin
+    services: Services,
+    session: LiveSession,
+    seeing: Seeing,
+    *,
+    cookie: bytes | None,
+    opens: str | None,
+    now: datetime,
+    origin: Origin,
 ) -> bool:
-    """Looks at a live session that another application is about to be opened with: True where it is not what it was,
-    and has to be read again. A session that was never assessed stays so. Raises StorageUnavailable.
+    """Looks at a live session whose browser comes to the sign-in's pages: True where it is not what it was, and has to
+    be read again. A session that was never assessed stays so. Raises StorageUnavailable.
+
+    `cookie` is the digest of the browser's device cookie, `opens` the application that it asks for.
     """
     if session.risk is None:
         return False
-    found = await _rescore(services, session.id, _Asked(seeing, "sign_in", now, origin, waits=True))
+    asked = _Asked(seeing, "sign_in", now, origin, waits=True, is_browser=True, cookie=cookie, opens=opens)
+    found = await _rescore(services, session.id, asked)
     return found is None or found.risk != session.risk or found.effect != "keep"
 
 
@@ -159,9 +175,17 @@ def find_crossed(before: int | None, now: int, thresholds: RiskThresholds) -> in
 
 
 def lowered(claims: Mapping[str, list[str]], methods: frozenset[str]) -> dict[str, list[str]]:
-    """A grant's claims once nothing but what a sign-in begins with counts any more."""
-    kept = amr_of(methods & PRIMARY)
+    """A grant's claims once nothing but what a sign-in begins with counts any more, and that as one factor."""
+    kept = set(amr_of(methods & PRIMARY)) - {"mfa"}
     return {**claims, "acr": [AAL1], "amr": [name for name in claims.get("amr", []) if name in kept]}
+
+
+async def tell_renewed(db: AsyncConnection, services: Services, running: Running, score: int, *, now: datetime) -> None:
+    """Tells services the new score of a session in which its person proved something, where a threshold was crossed;
+    `running` is how it was before. The events of the proof say the rest."""
+    if find_crossed(running.risk, score, thresholds_of(services, running.clients)) is not None:
+        entry = Entry(Kind.FACTS, show_id(SESSION, running.id), now + LONGEST_TOKEN, facts={"risk": score})
+        await publish(db, entry, now=now)
 
 
 async def end_with_grants(
@@ -187,7 +211,7 @@ async def _rescore(services: Services, session_id: bytes, asked: _Asked) -> Resc
         running = await find_running(services, session_id, now=asked.now)
         if running is None or not (running.is_live or (asked.grant and asked.grant.offline)):
             return None
-        if asked.waits and not _is_due(running.seen, asked):
+        if asked.waits and not _is_due(running.seen, asked) and not _is_short(services, running, asked):
             return Rescored(running.risk, methods=running.methods)
         found = await _assess(services, running, asked)
         if found is not None:
@@ -202,24 +226,41 @@ def _is_due(seen: Seen | None, asked: _Asked) -> bool:
         return True
     if seeing is None:
         return False
-    new, last = seeing.sighting, seen.last
-    is_elsewhere = new.address is not None and new.address != last.address
-    return is_elsewhere or (new.browser is not None and new.user_agent != last.user_agent)
+    told = _looks_of(seeing.sighting)
+    return any(new is not None and new != last for new, last in zip(told, _looks_of(seen.last), strict=True))
+
+
+def _looks_of(sighting: Sighting) -> tuple[str | None, ...]:
+    """What a request tells by itself; an empty user agent tells that the browser hides it."""
+    return sighting.address, sighting.user_agent, sighting.languages
+
+
+def _is_short(services: Services, running: Running, asked: _Asked, score: int | None = None) -> bool:
+    """Whether an application asks for more at this score (the session's own), and what there is was proven at a lower
+    one: perhaps by somebody else, for an application that asks for less."""
+    now = running.risk if score is None else score
+    if asked.opens is None or now is None or not running.methods - _LEFT:
+        return False
+    needed = thresholds_of(services, (asked.opens,)).step_up
+    return (running.seen.proven_at if running.seen else 0) < needed <= now
 
 
 async def _assess(services: Services, running: Running, asked: _Asked) -> Rescored | None:
     """What was found, and is stored; None where the session changed meanwhile."""
-    seeing = _laid_over(running, asked)
-    began = _on_its_device(running.seen.began, running, is_first=True) if running.seen else None
+    seeing, seen = _laid_over(running, asked), running.seen
+    began = _on_its_device(seen.began, running, is_first=True) if seen else None
     history = await read_history(
-        services, running.person_id, seeing, cookie=None, session_id=running.id, began=began, now=asked.now
+        services, running.person_id, seeing, cookie=asked.cookie, session_id=running.id, began=began, now=asked.now
     )
     risk = services.risk
-    assessment = risk.scoring.assess(history.sighting, history.profile, risk.crowd.population, history.surroundings)
-    if asked.why == "introspection" and assessment.score < (running.risk or 0):
-        # What a service says of an address may make us less sure, and never surer.
+    around = replace(history.surroundings, is_breached=seen is not None and seen.is_breached)
+    assessment = risk.scoring.assess(history.sighting, history.profile, risk.crowd.population, around)
+    is_hearsay = asked.why == "introspection" or (seen is None and running.sealed is not None)
+    if is_hearsay and assessment.refusal is None and assessment.score < (running.risk or 0):
+        # What a service says of an address, and a look of which the one before does not open (S35), may make us less
+        # sure, and never surer.
         return Rescored(running.risk, methods=running.methods)
-    found = _weigh(services, running, assessment, seeing.sighting.place)
+    found = _weigh(services, running, asked, assessment, seeing.sighting.place)
     row = kept_row(services, running, assessment, _seen_now(running, history, seeing, asked))
     if found.crossed is None and found.effect == "keep":
         is_kept = await services.database.write(Unit(KEEP_ASSESSMENT, row)) is not None
@@ -242,13 +283,15 @@ class _Found:
     effect: Effect
 
 
-def _weigh(services: Services, running: Running, assessment: Assessment, place: Place) -> _Found:
+def _weigh(services: Services, running: Running, asked: _Asked, assessment: Assessment, place: Place) -> _Found:
     thresholds = thresholds_of(services, running.clients)
     crossed = find_crossed(running.risk, assessment.score, thresholds)
     is_critical = (-1 if running.risk is None else running.risk) < CRITICAL_FROM <= assessment.score
     effect: Effect = "end"
     if assessment.refusal is None:
-        effect = within_session(running.risk, assessment.score, running.methods, thresholds)
+        effect = within_session(running.risk, assessment.score, thresholds)
+    if effect == "keep" and _is_short(services, running, asked, assessment.score):
+        effect, crossed = "step_up", thresholds_of(services, (asked.opens or "",)).step_up
     return _Found(assessment, place, CRITICAL_FROM if is_critical else crossed, is_critical, effect)
 
 
@@ -264,8 +307,13 @@ def _laid_over(running: Running, asked: _Asked) -> Seeing:
         # Within a network the place stays the one that was told at the sign-in, by an edge perhaps.
         place = last.place if here.network == last.network else here.place
         last = replace(last, at_s=here.at_s, address=here.address, network=here.network, place=place)
-    if new is not None and new.sighting.browser is not None:
+    if new is not None and new.sighting.user_agent is not None:
         last = replace(last, user_agent=new.sighting.user_agent, browser=new.sighting.browser)
+    if new is not None:
+        last = replace(last, languages=new.sighting.languages or last.languages, tls=new.sighting.tls or last.tls)
+    if new is not None and asked.is_browser:
+        # It brings what it has: the cookie says which device it is (`read_history`).
+        return Seeing(replace(last, device=None, has_cookie=new.sighting.has_cookie), address)
     return Seeing(_on_its_device(last, running), address)
 
 
@@ -280,7 +328,7 @@ def _on_its_device(sighting: Sighting, running: Running, *, is_first: bool = Fal
 def _seen_now(running: Running, history: History, seeing: Seeing, asked: _Asked) -> Seen | None:
     checked_s = asked.now.timestamp()
     if running.seen is not None:
-        return Seen(running.seen.began, history.sighting, seeing.address, checked_s)
+        return replace(running.seen, last=history.sighting, address=seeing.address, checked_s=checked_s)
     # How it began is not known; from here on changes are.
     known = asked.seeing is not None and asked.seeing.address is not None
     return Seen(history.sighting, history.sighting, seeing.address, checked_s) if known else None
@@ -290,7 +338,7 @@ def _event(running: Running, asked: _Asked, found: _Found, crossed: int) -> Even
     """What the log says of a threshold that was crossed."""
     before, score = running.risk, found.assessment.score
     kind = RISK_LOWERED
-    if before is None or before < crossed:
+    if before is None or before < crossed or found.effect == "step_up":
         kind = RISK_CRITICAL if found.is_critical else RISK_RAISED
     data: dict[str, object] = {"to": score, "threshold": crossed, "why": asked.why}
     if before is not None:
@@ -328,8 +376,8 @@ async def _follow(db: AsyncConnection, services: Services, running: Running, ask
 
 
 async def _step_up(db: AsyncConnection, running: Running) -> None:
-    """Leaves nothing proven but what the sign-in began with, here and in the session's grants."""
-    beyond = session_proofs.c.session_id == running.id, session_proofs.c.method.not_in(PRIMARY)
+    """Leaves nothing proven but the password, here and in the session's grants; not even that where there was none."""
+    beyond = session_proofs.c.session_id == running.id, session_proofs.c.method.not_in(_LEFT)
     await db.execute(delete(session_proofs).where(*beyond))
     theirs = select(grants.c.id, grants.c.claims).where(
         grants.c.session_id == running.id, grants.c.ended_at.is_(None)

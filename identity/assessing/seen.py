@@ -6,6 +6,7 @@ import msgspec
 
 from base.sealing import SealBroken, Sealer
 from risk.sighting import Sighting
+from risk.signals.credentials import PASSWORD_BREACHED
 from risk.values import Assessment
 
 _AAD = b"session seen "
@@ -24,19 +25,24 @@ class Assessed:
 class Seen:
     """Both looks of one session: when it began, and when it was last seen, from `address`.
 
-    `checked_s`: when it was last assessed (seconds since 1970), which need not be when it was last seen.
+    `checked_s`: when it was last assessed (seconds since 1970), which need not be when it was last seen. `proven_at`:
+    the score at which its person last proved something. `is_breached`: with a password that is known from a breach.
     """
 
     began: Sighting
     last: Sighting
     address: str | None = None
     checked_s: float = 0.0
+    # A row of before these were kept: nobody knows, so nothing was proven at any score.
+    proven_at: int = 0
+    is_breached: bool = False
 
 
 def seen_first(assessed: Assessed) -> Seen:
     """Both looks of a session that begins, or begins anew, with this sighting."""
-    sighting = assessed.sighting
-    return Seen(sighting, sighting, assessed.address, sighting.at_s)
+    sighting, assessment = assessed.sighting, assessed.assessment
+    is_breached = any(each.signal == PASSWORD_BREACHED for each in assessment.reasons)
+    return Seen(sighting, sighting, assessed.address, sighting.at_s, assessment.score, is_breached)
 
 
 _decoder = msgspec.json.Decoder(Seen)

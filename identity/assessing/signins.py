@@ -20,6 +20,7 @@ from policy.assurance import AAL2, met_by
 from risk.history.activity import count_failure, count_successes
 from risk.history.profile import Profile
 from risk.keys import address_digest
+from risk.signals.credentials import PASSWORD_BREACHED
 from risk.values import MEDIUM_FROM
 
 _FIND_PROFILE = Statement(
@@ -42,8 +43,8 @@ _KEEP_PROFILE = Statement(
     " version = risk_profiles.version + 1) SELECT n FROM input",
 )
 WHOLE_AFTER_S = 6 * 3600.0
-# A code from the person's mailbox says as much of who they are as a second factor does.
-_VOUCHING = frozenset({"mail_code"})
+# The person's mailbox says as much of who they are as a second factor does.
+_VOUCHING = frozenset({"mail_code", "recovery"})
 
 
 async def assess_signin(
@@ -71,7 +72,7 @@ async def assess_signin(
 def was_breached(attempt: SigninAttempt) -> bool:
     """Whether an earlier step of this sign-in proved a password that is known from a breach."""
     reasons = attempt.assessment.reasons if attempt.assessment else ()
-    return any(each.signal == "password_breached" for each in reasons)
+    return any(each.signal == PASSWORD_BREACHED for each in reasons)
 
 
 def may_learn(attempt: SigninAttempt) -> bool:

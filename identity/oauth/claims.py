@@ -15,6 +15,9 @@ BY_SCOPE: Mapping[str, tuple[str, ...]] = {
     "email": ("email", "email_verified"),
     "address": ("address",),
     "phone": ("phone_number", "phone_number_verified"),
+    # Ours: the names of what the person belongs to.
+    "roles": ("roles",),
+    "groups": ("groups",),
 }  # fmt: skip
 SUPPORTED = ("sub", *(claim for claims in BY_SCOPE.values() for claim in claims))
 MAX_REQUESTED = 64

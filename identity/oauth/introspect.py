@@ -11,6 +11,7 @@ from base.forms import Form
 from base.request import read_form
 from identity.assessing.rescoring import rescore_grant, see_caller
 from identity.client_values import Client
+from identity.exchanged_tokens import TXN_TYPE
 from identity.grant_store import Grant
 from identity.oauth.client_auth import authenticate_client
 from identity.oauth.errors import OAuthError
@@ -46,6 +47,7 @@ def introspection_endpoint(services: Services) -> Endpoint:
             refresh = await find_live_refresh_token(services, text, now=now)
             return json_answer(200, await _describe_refresh(asked, refresh))
         access = await find_live_access_token(services, text, now=now)
+        access = access or await find_live_access_token(services, text, now=now, expected_type=TXN_TYPE)
         if access is None or not _may_see(caller, access.text("client_id"), access.text("aud")):
             return json_answer(200, INACTIVE)
         return json_answer(200, await _describe_access(asked, access))
@@ -99,7 +101,8 @@ async def _look_again(asked: _Asked, grant: Grant) -> Grant:
 
 async def _describe_access(asked: _Asked, token: LiveAccessToken) -> dict[str, object]:
     """The token's claims, and of a person's what is known by now: the score, and a lowered class."""
-    told: dict[str, object] = {"active": True, "token_type": "Bearer", **token.claims}
+    kind = "N_A" if "txn" in token.claims else "Bearer"
+    told: dict[str, object] = {"active": True, "token_type": kind, **token.claims}
     if token.grant is None:
         return told
     grant = await _look_again(asked, token.grant)

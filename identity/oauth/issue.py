@@ -1,6 +1,7 @@
 """Issuing an authorization code: the grant, the code, and the event, in the caller's transaction."""
 
 from datetime import datetime
+from typing import cast
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -23,8 +24,8 @@ _STORE_CODE, _STORE_GRANT = insert_into(single_use), insert_into(grants)
 _STILL_LIVE = Statement(
     "is the session alive",
     (("id", "bytea"),),
-    ("SELECT id FROM sessions WHERE id = :id AND ended_at IS NULL",),
-    "SELECT n, s.id FROM input JOIN sessions s USING (id) WHERE s.ended_at IS NULL FOR SHARE OF s",
+    ("SELECT risk FROM sessions WHERE id = :id AND ended_at IS NULL",),
+    "SELECT n, s.risk FROM input JOIN sessions s USING (id) WHERE s.ended_at IS NULL FOR SHARE OF s",
 )
 _JOIN_SESSION = Statement(
     "join session",
@@ -52,8 +53,12 @@ async def issue_code(
     Not checked here: that nothing is left to ask or prove.
     """
     # Whoever ends the session writes this row too, so one of the two waits for the other.
-    if await run(db, _STILL_LIVE, (session.id,)) is None:
+    row = await run(db, _STILL_LIVE, (session.id,))
+    if row is None:
         return {"error": "login_required", "error_description": "the session ended"}
+    if cast(int | None, row[0]) is not None and cast(int, row[0]) > (session.risk or 0):
+        # What was proven in it may count no more, and the decision was made without knowing that.
+        return {"error": "login_required", "error_description": "the session has to be looked at again"}
     if not await is_registered(db, authorize.client_id):
         return {"error": "unauthorized_client", "error_description": "this client was deleted"}
     grant_id = await _start_grant(db, services, authorize, session, now=now)

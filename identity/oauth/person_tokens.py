@@ -8,7 +8,7 @@ from identity.client_values import Client
 from identity.grant_store import Grant
 from identity.oauth.claims import select_claims
 from identity.oauth.errors import OAuthError
-from identity.oauth.person_claims import load_known_claims
+from identity.oauth.person_claims import fit_for_tokens, load_known_claims, load_memberships
 from identity.services import Services
 from identity.tokens import AccessToken, Minted, left_half_hash, mint_access_token, mint_id_token
 from policy.assurance import AAL1
@@ -29,6 +29,7 @@ async def mint_for_grant(
     everyone = services.catalogue.everyone_not_before
     issued_at = issue_moment(now, grant.person_not_before, client.not_before, everyone)
     amr = tuple(grant.claims["amr"])
+    told = fit_for_tokens(await load_memberships(services.database, grant.person_id, scope.split(" ")))
     session = None if grant.offline or grant.session_id is None else show_id(SESSION, grant.session_id)
     token = AccessToken(
         issuer=services.settings.issuer,
@@ -42,6 +43,7 @@ async def mint_for_grant(
         acr=grant.claims.get("acr", [AAL1])[0],
         amr=amr,
         risk=grant.risk,
+        memberships=told,
     )
     ttl = api.token_ttl(client, services.settings.access_token_ttl)
     access = mint_access_token(services.keys.signer("ES256"), token, issued_at=issued_at, ttl=ttl)
@@ -69,6 +71,7 @@ async def _id_token_claims(
         "acr": token.acr,
         "amr": token.amr,
         "at_hash": left_half_hash(access.text),
+        **token.memberships,
     }
     if nonce is not None:
         claims["nonce"] = nonce
@@ -76,6 +79,7 @@ async def _id_token_claims(
         claims["sid"] = show_id(SESSION, grant.session_id)
     requested = grant.claims.get("id_token", [])
     if requested:
-        known = await load_known_claims(services.database, grant.person_id)
+        known = await load_known_claims(services.database, grant.person_id, wanted=())
+        known |= fit_for_tokens(await load_memberships(services.database, grant.person_id, requested))
         claims = {**select_claims(known, (), requested), **claims}
     return claims

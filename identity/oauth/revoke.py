@@ -4,6 +4,7 @@ from starlette.requests import Request
 
 from base.ids import GRANT, show_id
 from base.request import read_form
+from identity.exchanged_tokens import TXN_TYPE
 from identity.grant_store import find_grant, open_refresh_key
 from identity.oauth.client_auth import authenticate_client
 from identity.oauth.errors import OAuthError
@@ -64,6 +65,10 @@ async def _revoke_access_token(asked: TokenRequest, text: str) -> None:
     services, now, client_id = asked.services, asked.now, asked.client.client_id
     access = await find_live_access_token(services, text, now=now)
     if access is None:
+        if await find_live_access_token(services, text, now=now, expected_type=TXN_TYPE) is not None:
+            # To say that it was revoked would be a lie (RFC 7009 §2.2.1).
+            words = "such a token ends within a minute: revoke the one that it stands for"
+            raise OAuthError("unsupported_token_type", words)
         return
     _check_owner(client_id, access.text("client_id"))
     async with services.database.transaction() as db:

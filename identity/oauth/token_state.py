@@ -7,6 +7,7 @@ from typing import cast
 
 from base.clock import from_micros, to_seconds
 from base.ids import GRANT, parse_id
+from identity.exchanged_tokens import clients_of
 from identity.grant_store import Grant, find_grant, is_revoked, open_refresh_key
 from identity.services import Services
 from identity.tokens import ACCESS_TYPE, parse_refresh_token, verify_own_token
@@ -29,6 +30,11 @@ class LiveAccessToken:
         return frozenset(self.text("scope").split(" "))
 
     @property
+    def issued_at(self) -> datetime:
+        """When it says that it was issued."""
+        return from_micros(int(cast(int, self.claims["iat"])) * 1_000_000)
+
+    @property
     def expires_at(self) -> datetime:
         """When it ends by itself."""
         return from_micros(int(cast(int, self.claims["exp"])) * 1_000_000)
@@ -42,16 +48,18 @@ class LiveRefreshToken:
     expires_at: datetime
 
 
-async def find_live_access_token(services: Services, text: str, *, now: datetime) -> LiveAccessToken | None:
-    """What an access token stands for, or None where it, its grant, session, person or client is not good any more."""
+async def find_live_access_token(
+    services: Services, text: str, *, now: datetime, expected_type: str = ACCESS_TYPE
+) -> LiveAccessToken | None:
+    """What an access token stands for, or None where it, its grant, session, person or a client that it rests on is not
+    good any more."""
     claims = verify_own_token(
-        text, services.keys, expected_type=ACCESS_TYPE, expected_issuer=services.settings.issuer, now=now
+        text, services.keys, expected_type=expected_type, expected_issuer=services.settings.issuer, now=now
     )
     if claims is None:
         return None
     issued = int(cast(int, claims["iat"]))
-    client = services.catalogue.find_client(str(claims["client_id"]))
-    if client is None or client.disabled or _is_before(issued, client.not_before):
+    if not all(_is_open(services, client_id, issued) for client_id in clients_of(claims)):
         return None
     if _is_before(issued, services.catalogue.everyone_not_before):
         return None
@@ -77,6 +85,12 @@ async def find_live_refresh_token(services: Services, text: str, *, now: datetim
     client = services.catalogue.find_client(grant.client_id)
     usable = token.is_genuine(key) and token.number == grant.refresh.number and expires_at > now
     return LiveRefreshToken(grant, expires_at) if usable and client is not None and not client.disabled else None
+
+
+def _is_open(services: Services, client_id: str, issued_s: int) -> bool:
+    """Whether a client may act by a token of that second."""
+    client = services.catalogue.find_client(client_id)
+    return client is not None and not client.disabled and not _is_before(issued_s, client.not_before)
 
 
 def _is_before(issued_s: int, not_before: datetime | None) -> bool:

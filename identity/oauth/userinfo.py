@@ -57,8 +57,9 @@ class Userinfo:
             return _challenge(401, "invalid_token", "the access token is not valid: unknown, expired or revoked")
         if "openid" not in live.scopes:
             return _challenge(403, "insufficient_scope", "the access token lacks the scope openid")
-        known = await load_known_claims(self._services.database, live.grant.person_id)
         requested = live.grant.claims.get("userinfo", [])
+        wanted = live.scopes.union(requested)
+        known = await load_known_claims(self._services.database, live.grant.person_id, wanted=wanted)
         return json_answer(200, {**select_claims(known, live.scopes, requested), "sub": live.grant.sub})
 
 

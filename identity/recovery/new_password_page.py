@@ -13,9 +13,10 @@ from identity.mail.letter_values import Notice
 from identity.mail.notices import notify
 from identity.password_hashes import HashPoolBusy
 from identity.recovery.asking import RECOVER
-from identity.recovery.link_page import LinkDoor, Opened, go_to, lock_active
+from identity.recovery.link_page import LinkDoor, Opened, lock_active
 from identity.recovery.new_passwords import find_faults, replace_password
 from identity.recovery.password_links import is_stale
+from identity.recovery.recovered import go_recovered, note_recovered
 from identity.services import Services, origin_of
 from identity.setup_form import Fault, say_faults
 from identity.signin.address_limits import find_wait
@@ -51,19 +52,21 @@ class NewPasswordPage:
             password_hash = await services.hashes.hash(opened.form["password"])
         except HashPoolBusy as busy:
             return wait_page(services, request, 503, busy.retry_after_s, None)
-        if not await self._complete(request, opened, password_hash):
+        recovered = await self._complete(request, opened, password_hash)
+        if recovered is None:
             return await self._door.refuse(request, "spent_meanwhile", opened.person.id)
-        return go_to("/recover/done")
+        return go_recovered(services, "/recover/done", recovered)
 
-    async def _complete(self, request: Request, opened: Opened, password_hash: str) -> bool:
-        """Whether the link did it: once, for an active account, and only while the old password is there."""
+    async def _complete(self, request: Request, opened: Opened, password_hash: str) -> str | None:
+        """What this browser is known by afterwards, if the link did it: once, for an active account, and only while
+        the old password is there."""
         services, now, origin = self._services, self._services.clock(), origin_of(request)
         person_id = opened.person.id
         async with services.database.transaction() as db:
             if not await lock_active(db, person_id) or await is_stale(db, opened.link):
-                return False
+                return None
             if await links.spend_link(db, RECOVER, opened.link.digest, now=now) is None:
-                return False
+                return None
             await replace_password(db, services, person_id, password_hash, why="recovery", now=now, origin=origin)
             actor = show_id(PERSON, person_id)
             done = Event(
@@ -71,7 +74,7 @@ class NewPasswordPage:
             )
             await services.emitter.emit(db, done, now=now)
             await notify(db, services, person_id, Notice.PASSWORD_CHANGED, now=now, origin=origin)
-        return True
+            return await note_recovered(db, person_id, now=now)
 
     def _page(self, request: Request, opened: Opened, faults: Mapping[str, list[Fault]]) -> Response:
         services = self._services

@@ -10,8 +10,9 @@ from identity import lockout
 from identity.password_hashes import HashPoolBusy
 from identity.person_values import Person
 from identity.recovery.asking import mailbox_of
-from identity.recovery.link_page import LinkDoor, Opened, go_to
+from identity.recovery.link_page import LinkDoor, Opened
 from identity.recovery.new_passwords import find_faults
+from identity.recovery.recovered import go_recovered
 from identity.recovery.resets import KIND, complete_reset
 from identity.services import Services, origin_of
 from identity.setup_form import Fault, say_faults
@@ -95,7 +96,7 @@ class ResetPage:
             # Whatever happens to the link: a right password must not count as a failure.
             if counter is not None:
                 await lockout.release(db, counter)
-            is_done = await complete_reset(
+            done = await complete_reset(
                 db,
                 services,
                 opened.link,
@@ -105,9 +106,9 @@ class ResetPage:
                 now=services.clock(),
                 origin=origin_of(request),
             )
-        if not is_done:
+        if done is None:
             return await self._door.refuse(request, "spent_meanwhile", person_id)
-        return go_to("/reset/done")
+        return go_recovered(services, "/reset/done", done.recovered)
 
     def _page(
         self, request: Request, opened: Opened, faults: Mapping[str, list[Fault]], *, status: int = 400

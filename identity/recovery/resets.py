@@ -1,5 +1,6 @@
 """A reset that an administrator starts and the person completes; nobody else sees a password (S29)."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,9 +22,17 @@ from identity.recovery.asking import mailbox_of
 from identity.recovery.link_page import lock_active
 from identity.recovery.new_passwords import end_everything, replace_password
 from identity.recovery.password_links import is_stale, make_password_link
+from identity.recovery.recovered import note_recovered
 from identity.services import Services
 
 KIND = "reset"
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A reset is done; `recovered` is for the browser to keep, None where the link was not mailed."""
+
+    recovered: str | None
 
 
 async def start_reset(
@@ -50,21 +59,16 @@ async def start_reset(
     can_prove = person.username or mailbox_of(person)
     if not password and (not can_prove or await passwords.find_hash(db, person_id) is None):
         raise Refused("factors", "without a password nobody could prove to be this person; reset the password, too")
-    ttl, payload = services.settings.verify_ttl, {"password": password, "factors": factors}
+    ttl, asked, address = services.settings.verify_ttl, {"password": password, "factors": factors}, mailbox_of(person)
+    payload = {**asked, "mailed": services.settings.has_mail and address is not None}
     if password:
         text = await make_password_link(db, KIND, person_id, ttl=ttl, now=now, payload=payload)
     else:
         text = await links.make_link(db, KIND, ttl=ttl, now=now, person_id=person_id, payload=payload)
-    event = Event(
-        type=RECOVERY_RESET_MADE,
-        actor=actor,
-        subject=show_id(PERSON, person_id),
-        person=person_id,
-        origin=origin,
-        data={**payload, "expires_at": to_seconds(now + ttl)},
-    )
+    data, subject = {**asked, "expires_at": to_seconds(now + ttl)}, show_id(PERSON, person_id)
+    event = Event(type=RECOVERY_RESET_MADE, actor=actor, subject=subject, person=person_id, origin=origin, data=data)
     await services.emitter.emit(db, event, now=now)
-    url, address = f"{services.settings.issuer}/reset/{text}", mailbox_of(person)
+    url = f"{services.settings.issuer}/reset/{text}"
     if address is not None:
         facts: dict[str, Fact] = {"link": url, "expires_at": now + ttl}
         await send_letter(
@@ -88,18 +92,18 @@ async def complete_reset(
     proven_hash: str | None,
     now: datetime,
     origin: Origin,
-) -> bool:
-    """Does what the link is for, once; False where it was spent, or the account or its password changed meanwhile.
+) -> Completed | None:
+    """Does what the link is for, once; None where it was spent, or the account or its password changed meanwhile.
 
     `password_hash` is that of the chosen password; where the link resets factors alone, `proven_hash` is the stored one
     that the person has proven.
     """
     if not await lock_active(db, person_id) or await is_stale(db, link):
-        return False
+        return None
     if password_hash is None and (proven_hash is None or await passwords.find_hash(db, person_id) != proven_hash):
-        return False
+        return None
     if await links.spend_link(db, KIND, link.digest, now=now) is None:
-        return False
+        return None
     if link.payload["factors"]:
         await _remove_factors(db, services, person_id, now=now, origin=origin)
     if password_hash is not None:
@@ -111,7 +115,9 @@ async def complete_reset(
     done = Event(type=RECOVERY_DONE, actor=actor, subject=actor, person=person_id, origin=origin, data={"by": "reset"})
     await services.emitter.emit(db, done, now=now)
     await notify(db, services, person_id, Notice.RESET_DONE, now=now, origin=origin)
-    return True
+    # Somebody else may have handed over the link of a reset that no letter carried.
+    is_mailed = password_hash is not None and link.payload.get("mailed") is True
+    return Completed(await note_recovered(db, person_id, now=now) if is_mailed else None)
 
 
 async def _remove_factors(

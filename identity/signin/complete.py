@@ -10,6 +10,7 @@ from audit.record import Origin
 from base.statements import Statement
 from base.within import run, send
 from identity import lockout, passwords
+from identity.recovery.recovered import redeem_recovery
 from identity.services import Services
 from identity.signin.attempt import lock_attempt
 from identity.signin.flow import Turn
@@ -55,6 +56,7 @@ async def complete_signin(
         proof = Proof("pwd", now)
         trusted = person.trusted_until is not None and person.trusted_until > now
         remembered = Proof("device", now) if trusted and services.settings.remember_device else None
+        recovered = await redeem_recovery(db, services, request, person.id, now=now)
         return await add_proof(
             db,
             services,
@@ -62,7 +64,7 @@ async def complete_signin(
             attempt,
             person.standing,
             proof,
-            beside=remembered,
+            beside=tuple(each for each in (remembered, recovered) if each is not None),
             is_breached=proven.is_breached,
             now=now,
             origin=origin,

@@ -32,7 +32,23 @@ def facts_of(
         risk_score=_score_of(assessed, evidence.session),
         thresholds=client.risk_thresholds if client else None,
         refusal=assessed.refusal if assessed else None,
+        person=standing.sub,
+        memberships=standing.memberships,
+        risk_reasons=tuple(reason.signal for reason in assessed.reasons if reason.points) if assessed else (),
+        age_s=_age_s(evidence, now),
+        is_first_party=client.first_party if client else None,
+        scopes=request.scope if request else (),
+        at=now,
+        whence=attempt.whence,
+        knows_device=any(reason.signal == "device_known" for reason in assessed.reasons) if assessed else None,
     )
+
+
+def _age_s(evidence: Evidence, now: datetime) -> int:
+    """How long ago the sign-in was that counts; what has not led to a session is as old as its first proof."""
+    session, proofs = evidence.session, evidence.proofs
+    began = session.auth_time if session else min((proof.at for proof in proofs), default=now)
+    return max(0, int((now - began).total_seconds()))
 
 
 def _score_of(assessed: Assessment | None, session: LiveSession | None) -> int | None:

@@ -18,10 +18,12 @@ from base.ids import PERSON, show_id
 from identity.assessing.notes import note_of
 from identity.assessing.rescoring import rescore_browser
 from identity.assessing.sightings import see
+from identity.client_values import Client
 from identity.consents import find_missing
 from identity.devices import COOKIE_TTL, read_device
 from identity.oauth.answers import answer
 from identity.oauth.issue import issue_code
+from identity.redirect_uris import find_redirect_uri
 from identity.services import Services, origin_of
 from identity.sessions import find_live, touch_session
 from identity.signin.address_limits import find_begin_wait
@@ -38,11 +40,14 @@ from identity.signin.facts import facts_of, is_outdated
 from identity.signin.next_step import TAKEN_OVER, UNUSUAL, Evidence, next_step, weigh
 from identity.signin.paths import path_of
 from identity.signin.state import Asked, Issue, Refuse, Step
+from identity.signin.told import failed_event, revision_of
+from identity.signin.whence import whence_of
 from identity.standing import find_standing
 from identity.values import AuthorizeRequest, LiveSession, SigninAttempt, Standing
 
-# Deleted or disabled since its request was checked: nothing is sent there any more (S2).
+# Deleted, disabled or changed since its request was checked: nothing is sent there any more (S2).
 CLIENT_GONE = Refuse("unauthorized_client", "the application is not registered here any more")
+URI_GONE = Refuse("unauthorized_client", "the address to go back to is not registered here any more")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,8 @@ async def begin(services: Services, request: Request, authorize: AuthorizeReques
     """Answers a checked authorization request (or a plain wish to sign in): with a page, or with the result at once."""
     now, origin = services.clock(), origin_of(request)
     attempt = new_attempt(authorize, ttl=services.settings.attempt_ttl, now=now)
-    session = await _find_assessed(services, request, now=now, origin=origin)
+    attempt = replace(attempt, whence=whence_of(services, request))
+    session = await find_assessed(services, request, authorize, now=now)
     outlook = await look_ahead(services, attempt, session, now=now)
     if isinstance(outlook.step, Asked):
         wait_s = await find_begin_wait(services, origin.address)
@@ -113,13 +119,21 @@ async def begin(services: Services, request: Request, authorize: AuthorizeReques
     return respond(services, request, turn)
 
 
-async def _find_assessed(services: Services, request: Request, *, now: datetime, origin: Origin) -> LiveSession | None:
-    """The live session of this browser after another look at it: its cookie may have been stolen meanwhile."""
+async def find_assessed(
+    services: Services, request: Request, authorize: AuthorizeRequest | None = None, *, now: datetime
+) -> LiveSession | None:
+    """The live session of this browser after another look at it: its cookie may have been stolen meanwhile.
+
+    `authorize` names the application that is about to be opened, where there is one.
+    """
     session = await find_live(services, request)
     if session is None:
         return None
-    seeing = see(services, request, has_cookie=read_device(request, services) is not None, now=now)
-    has_changed = await rescore_browser(services, session, seeing, now=now, origin=origin)
+    cookie, opens = read_device(request, services), authorize.client_id if authorize else None
+    seeing = see(services, request, has_cookie=cookie is not None, now=now)
+    has_changed = await rescore_browser(
+        services, session, seeing, cookie=cookie, opens=opens, now=now, origin=origin_of(request)
+    )
     return await find_live(services, request) if has_changed else session
 
 
@@ -128,7 +142,8 @@ async def load_flow(
 ) -> Flow | None:
     """The flow of this browser with its next step, or None where nothing is under way.
 
-    With `lock_in`, a write transaction, nobody else takes a step of the flow until that ends.
+    With `lock_in`, a write transaction, nobody else takes a step of the flow until that ends. Without it a live session
+    is looked at again: whoever begins without its cookie and brings it later is looked at, too.
     """
     flow_digest, mail_code = read_flow(request, services), services.settings.has_mail
     if lock_in is None:
@@ -137,8 +152,11 @@ async def load_flow(
         found = await lock_with_person(lock_in, flow_digest, mail_code=mail_code, now=now)
     if flow_digest is None or found is None:
         return None
-    attempt, pending = found
-    session = await find_live(services, request)
+    attempt, pending = replace(found[0], whence=whence_of(services, request)), found[1]
+    if lock_in is None:
+        session = await find_assessed(services, request, attempt.request, now=now)
+    else:
+        session = await find_live(services, request)
     outlook = await look_ahead(services, attempt, session, now=now, pending=pending)
     return Flow(flow_digest, outlook.attempt, session, outlook.step, outlook.standing, outlook.missing)
 
@@ -159,8 +177,9 @@ async def look_ahead(
     """
     request = attempt.request
     client = services.catalogue.find_client(request.client_id) if request else None
-    if request is not None and (client is None or client.disabled):
-        return Outlook(attempt, CLIENT_GONE)
+    gone = _find_gone(client, request) if request is not None else None
+    if gone is not None:
+        return Outlook(attempt, gone)
     evidence = weigh(attempt, session, now)
     if standing is None and evidence.session is not None:
         standing = evidence.session.standing
@@ -179,6 +198,15 @@ async def look_ahead(
     attempt = replace(attempt, decision=decision)
     step = next_step(attempt, session, not missing, now, fresh_for=services.settings.fresh_for)
     return Outlook(attempt, step, standing, missing)
+
+
+def _find_gone(client: Client | None, request: AuthorizeRequest) -> Refuse | None:
+    """Why nothing is sent to the application any more, or None."""
+    if client is None or client.disabled:
+        return CLIENT_GONE
+    # What was registered when the request was checked is mostly there as it was.
+    is_there = request.redirect_uri in client.redirect_uris
+    return None if is_there or find_redirect_uri(client.redirect_uris, request.redirect_uri) else URI_GONE
 
 
 async def take_turn(
@@ -219,8 +247,9 @@ async def _finish(
     origin: Origin,
 ) -> Turn:
     if isinstance(step, Refuse):
-        await services.emitter.emit(db, refused_event(attempt, session, step.error, origin=origin), now=now)
-        if step == CLIENT_GONE:
+        told = refused_event(attempt, session, step.error, origin=origin), failed_event(attempt, origin=origin)
+        await services.emitter.emit_all(db, [each for each in told if each is not None], now=now)
+        if step in (CLIENT_GONE, URI_GONE):
             return Turn(step)
         return Turn(step, attempt.request, {"error": step.error, "error_description": step.description})
     if attempt.request is None or session is None:
@@ -245,6 +274,7 @@ def refused_event(attempt: SigninAttempt | None, session: LiveSession | None, re
         origin=origin,
         data={"reason": reason},
         risk=note_of(attempt.assessment) if attempt is not None else None,
+        policy_revision=revision_of(attempt),
     )
 
 
@@ -295,6 +325,9 @@ def _refusal_page(services: Services, request: Request, step: Refuse) -> Respons
     """A refusal that goes to the person, since there is no application to tell."""
     if step == CLIENT_GONE:
         return services.pages.error(request, 400, "Unknown application", "The application is not registered here.")
+    if step == URI_GONE:
+        text = "The address to go back to is not registered for this application: redirect_uri."
+        return services.pages.error(request, 400, "This sign-in link does not work", text)
     text = "The rules of this service do not allow this sign-in."
     if step == UNUSUAL:
         text = (

@@ -15,12 +15,18 @@ from identity.signin.flow import too_many_page
 from identity.values import LiveSession
 from policy.assurance import AAL1, AAL2, STRONG, met_by
 
+_MAILED = frozenset({"mail_code", "recovery"})
+
 
 def is_fresh(services: Services, session: LiveSession, now: datetime) -> bool:
-    """Whether the session's person proved themselves within `fresh_for`, with a second factor where they have one."""
+    """Whether the session's person proved themselves within `fresh_for`, with a second factor where they have one; in a
+    session whose score asks for more than a password, a code from the mailbox stands in for one."""
     recent = frozenset(proof.method for proof in session.proofs if now - proof.at <= services.settings.fresh_for)
-    factors = session.standing.factors if session.standing else frozenset()
-    return (AAL2 if factors & STRONG else AAL1) in met_by(recent)
+    factors, met = session.standing.factors if session.standing else frozenset(), met_by(recent)
+    if factors & STRONG:
+        return AAL2 in met
+    is_unusual = session.risk is not None and session.risk >= services.settings.risk_thresholds.step_up
+    return AAL1 in met and (not is_unusual or AAL2 in met or bool(recent & _MAILED))
 
 
 async def ask_again(

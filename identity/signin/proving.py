@@ -19,6 +19,8 @@ from base.secret_values import COOKIE, new_secret
 from base.statements import Statement
 from base.within import run_each
 from identity import revocation
+from identity.assessing.rescoring import tell_renewed, thresholds_of
+from identity.assessing.running import Running, find_running
 from identity.assessing.seen import Assessed
 from identity.assessing.signins import assess_signin, learn_signin, may_learn, was_breached
 from identity.device_clones import end_cloned
@@ -38,9 +40,11 @@ from identity.signin.told import (
     succeeded_event,
     tell_person,
 )
+from identity.signin.whence import whence_of
 from identity.tables import people
 from identity.values import LiveSession, Proof, SigninAttempt, Standing
 from policy.values import Decision, Effect, Obligation
+from risk.values import CRITICAL_FROM
 
 # Whoever revokes everything of the person, or sets a password, writes this row, too.
 _NOT_BEFORE = Statement(
@@ -59,7 +63,8 @@ _PASSWORD_SET_AT = Statement(
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One step of a sign-in: what is proven with it, by whom, in which live session, and how sure we are."""
+    """One step of a sign-in: what is proven with it, by whom, in which live session, and how sure we are. `running` is
+    what was known of that session before."""
 
     attempt: SigninAttempt
     session: LiveSession | None
@@ -67,6 +72,7 @@ class _Step:
     assessed: Assessed
     now: datetime
     origin: Origin
+    running: Running | None = None
 
 
 async def add_proof(
@@ -78,7 +84,7 @@ async def add_proof(
     proof: Proof,
     *,
     begins: bool | None = None,
-    beside: Proof | None = None,
+    beside: tuple[Proof, ...] = (),
     remember: bool = False,
     pause: bool = False,
     is_breached: bool = False,
@@ -90,24 +96,28 @@ async def add_proof(
     The caller holds the attempt (`load_flow(…, lock_in=db)`) and has checked and spent the proof in this transaction.
     Before the policy's demands are met the attempt goes on under a new flow cookie; then the session begins, or the
     live one goes on under a new cookie. `begins`: the proof is a new beginning, as a password always is and a
-    passkey unless it was asked for as one more step. `beside` goes with a password: the browser is remembered.
-    `remember`: the browser counts as a second factor for a while. `pause`: the flow is not finished, so that a page can
-    be shown in between; the person goes on at /signin. `is_breached`: the password is known from a breach.
+    passkey unless it was asked for as one more step. `beside` goes with a password: the browser is remembered, or a
+    recovery ended in it just now. `remember`: the browser counts as a second factor for a while. `pause`: the flow is
+    not finished, so that a page can be shown in between; the person goes on at /signin. `is_breached`: the password is
+    known from a breach.
     """
-    session = await find_live(services, request)
+    attempt, session = replace(attempt, whence=whence_of(services, request)), await find_live(services, request)
     begins = proof.method in PRIMARY if begins is None else begins
-    made = (proof, beside) if beside else (proof,)
+    made = (proof, *beside)
     is_breached = is_breached or (not begins and was_breached(attempt))
     moved = await _move(db, attempt, session, standing, made, begins=begins, now=now)
     if moved is None:
         return None
+    was_critical = not begins and attempt.assessment is not None and attempt.assessment.score >= CRITICAL_FROM
     # Before anything is learned of it, and anew at each step: what is known around it may have changed meanwhile.
     assessed = await _assess(db, services, request, moved, standing, is_breached=is_breached, now=now, origin=origin)
     attempt = replace(moved, assessment=assessed.assessment)
-    step = _Step(attempt, session, standing, assessed, now, origin)
     decision = _decide(services, attempt, session, standing, now=now)
+    attempt = replace(attempt, decision=decision)
+    step = _Step(attempt, session, standing, assessed, now, origin)
     proven = proof_event(LOGIN_BEGUN if begins else MFA_SUCCEEDED, attempt, proof, assessed, origin=origin)
-    told = critical_events(attempt, decision, assessed, origin=origin) if begins else [proven]
+    told = [] if was_critical else critical_events(attempt, decision, assessed, origin=origin)
+    told += [] if begins else [proven]
     if decision is None or _is_pending(decision):
         told += [proven] if begins else []
         await services.emitter.emit_all(db, told, now=now)
@@ -151,14 +161,16 @@ async def _admit(
     """The session begins or goes on: nothing is left to demand."""
     standing, now, origin = step.standing, step.now, step.origin
     await _start_grace(db, services, standing, decision, now=now)
+    if step.session is not None:
+        step = replace(step, running=await find_running(services, step.session.id, now=now))
     found = await _open(db, services, request, step, told=told)
     if found is None:
         return None
     opened, device = found
-    country = new_country(step.assessed) if step.attempt.session_id is None else None
+    country = new_country(step.assessed, device) if step.attempt.session_id is None else None
     if country:
         told.append(new_country_event(opened.session, device, step.assessed, origin=origin))
-    is_unusual = Obligation("notify") in decision.obligations
+    is_unusual = Obligation("notify") in decision.obligations and not _was_told(services, step)
     await tell_person(db, services, standing.id, device, country=country, is_unusual=is_unusual, now=now, origin=origin)
     if remember and services.settings.remember_device:
         device = await remember_device(db, services, standing.id, device, told=told, now=now, origin=origin)
@@ -166,6 +178,14 @@ async def _admit(
     attempt = replace(step.attempt, session_id=opened.session.id)
     turn = await _go_on(db, services, attempt, opened.session, standing, pause=pause, now=now, origin=origin)
     return replace(turn, session_cookie=opened.cookie, device_cookie=device.cookie, keeps_session=opened.session.keep)
+
+
+def _was_told(services: Services, step: _Step) -> bool:
+    """Whether the session was as unusual when something was last proven in it: of that there was a letter."""
+    seen, request = step.running.seen if step.running else None, step.attempt.request
+    if seen is None or step.attempt.session_id is None:
+        return False
+    return seen.proven_at >= thresholds_of(services, (request.client_id,) if request else ()).notice
 
 
 async def _move(
@@ -253,8 +273,7 @@ async def _open(
     if opened is None:
         opened = await _start(db, services, step, device, told=told)
     if anew:
-        client_id = attempt.request.client_id if attempt.request else None
-        told.append(succeeded_event(opened.session, device, client_id, step.assessed, origin=origin))
+        told.append(succeeded_event(opened.session, device, attempt, step.assessed, origin=origin))
     if may_learn(attempt):
         await learn_signin(db, services, standing.id, step.assessed, device.id, now=now)
     return opened, device
@@ -266,9 +285,12 @@ async def _renew(
     attempt, assessed, now = step.attempt, step.assessed, step.now
     proofs = attempt.proofs if anew else tuple(proof for proof in attempt.proofs if proof not in session.proofs)
     session = replace(session, keep=attempt.keep) if anew else session
-    return await renew_session(
+    opened = await renew_session(
         db, services, session, device_id=device.id, proofs=proofs, assessed=assessed, anew=anew, now=now
     )
+    if opened is not None and step.running is not None:
+        await tell_renewed(db, services, step.running, assessed.assessment.score, now=now)
+    return opened
 
 
 async def _start(

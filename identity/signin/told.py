@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit.catalogue import LOGIN_NEW_COUNTRY, LOGIN_SUCCEEDED, RISK_CRITICAL, EventType
+from audit.catalogue import LOGIN_NEW_COUNTRY, LOGIN_SUCCEEDED, POLICY_FAILED, RISK_CRITICAL, EventType
 from audit.record import Event, Origin
 from base.ids import PERSON, show_id
 from identity.assessing.notes import note_of, place_fields
@@ -14,8 +14,30 @@ from identity.mail.letter_values import Fact, Notice
 from identity.mail.notices import notify
 from identity.services import Services
 from identity.values import LiveSession, Proof, SigninAttempt
-from policy.values import Decision, Effect
+from policy.signin_question import ACTION
+from policy.values import POLICY_ERROR, Decision, Effect
 from risk.values import CRITICAL_FROM
+
+
+def revision_of(attempt: SigninAttempt | None) -> int | None:
+    """The set of policies that decided about the attempt last, where one did."""
+    return (attempt.decision.revision or None) if attempt is not None and attempt.decision is not None else None
+
+
+def failed_event(attempt: SigninAttempt, *, origin: Origin) -> Event | None:
+    """Tells, at once and loudly, of policies that failed instead of deciding about the attempt (S41)."""
+    if attempt.decision is None or POLICY_ERROR not in attempt.decision.reasons:
+        return None
+    return Event(
+        type=POLICY_FAILED,
+        actor="system",
+        outcome="failure",
+        person=attempt.person_id,
+        client_id=attempt.request.client_id if attempt.request else None,
+        origin=origin,
+        data={"action": ACTION},
+        policy_revision=revision_of(attempt),
+    )
 
 
 def proof_event(kind: EventType, attempt: SigninAttempt, proof: Proof, assessed: Assessed, *, origin: Origin) -> Event:
@@ -32,11 +54,12 @@ def proof_event(kind: EventType, attempt: SigninAttempt, proof: Proof, assessed:
         data={"method": proof.method},
         risk=note_of(assessed.assessment),
         place=place_fields(assessed.sighting.place),
+        policy_revision=revision_of(attempt),
     )
 
 
 def succeeded_event(
-    session: LiveSession, device: SeenDevice, client_id: str | None, assessed: Assessed | None, *, origin: Origin
+    session: LiveSession, device: SeenDevice, attempt: SigninAttempt, assessed: Assessed | None, *, origin: Origin
 ) -> Event:
     """Tells that a person signed in."""
     actor = show_id(PERSON, session.person_id)
@@ -45,13 +68,14 @@ def succeeded_event(
         actor=actor,
         subject=actor,
         person=session.person_id,
-        client_id=client_id,
+        client_id=attempt.request.client_id if attempt.request else None,
         session_id=session.id,
         device_id=device.id,
         origin=origin,
         data={"methods": sorted(session.methods), "new_device": device.is_new},
         risk=note_of(assessed.assessment) if assessed else None,
         place=place_fields(assessed.sighting.place) if assessed else None,
+        policy_revision=revision_of(attempt),
     )
 
 
@@ -76,14 +100,19 @@ def critical_events(
         data={"to": score, "threshold": CRITICAL_FROM, "why": "sign_in", "effect": effect},
         risk=note_of(assessed.assessment),
         place=place_fields(assessed.sighting.place),
+        policy_revision=revision_of(attempt),
     )
     return [event]
 
 
-def new_country(assessed: Assessed) -> str | None:
-    """The code of the country that this sign-in came from, where the person never signed in from there before."""
+def new_country(assessed: Assessed, device: SeenDevice) -> str | None:
+    """The code of the country that this sign-in came from, where the person never signed in from there before.
+
+    The history does not learn from every sign-in; where the device was seen there already, that was told.
+    """
+    country = assessed.sighting.place.country
     is_new = any(reason.signal == "country_new" for reason in assessed.assessment.reasons)
-    return assessed.sighting.place.country if is_new else None
+    return country if is_new and country != device.last_country else None
 
 
 def new_country_event(session: LiveSession, device: SeenDevice, assessed: Assessed, *, origin: Origin) -> Event:

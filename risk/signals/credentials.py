@@ -9,7 +9,7 @@ _DAY_S = 86_400.0
 _RECOVERED = ("account_recovered", 1.2, 7 * _DAY_S)
 _FACTOR = ("factor_changed", 0.8, 3 * _DAY_S)
 _PASSWORD = ("password_changed", 0.5, 2 * _DAY_S)
-_BREACHED = 0.8
+PASSWORD_BREACHED, _BREACHED = "password_breached", 0.8
 # On a device that is the person's, the change was most likely theirs.
 _OWN_DEVICE = 0.3
 
@@ -27,5 +27,5 @@ def find_credentials(compared: Compared, around: Surroundings) -> tuple[Reason, 
         if changed_s is not None and (ago := max(0.0, compared.sighting.at_s - changed_s)) < lasts
     ]
     if around.is_breached:
-        reasons.append(Reason("password_breached", _BREACHED * factor))
+        reasons.append(Reason(PASSWORD_BREACHED, _BREACHED * factor))
     return tuple(reasons)

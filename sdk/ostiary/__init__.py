@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ostiary.emitter_sink import EventSink as EventSink
     from ostiary.errors import ClientTokenUnavailable as ClientTokenUnavailable
     from ostiary.errors import ConfigurationError as ConfigurationError
+    from ostiary.errors import ExchangeRefused as ExchangeRefused
+    from ostiary.errors import ExchangeUnavailable as ExchangeUnavailable
     from ostiary.errors import FeedUnavailable as FeedUnavailable
     from ostiary.errors import InsufficientAuthentication as InsufficientAuthentication
     from ostiary.errors import InsufficientScope as InsufficientScope
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
     from ostiary.rates import Rate as Rate
     from ostiary.resource_metadata import ResourceMetadata as ResourceMetadata
     from ostiary.sync_verifier import SyncVerifier as SyncVerifier
+    from ostiary.token_exchange import SyncTokenExchange as SyncTokenExchange
+    from ostiary.token_exchange import TokenExchange as TokenExchange
     from ostiary.values import AccessToken as AccessToken
     from ostiary.values import KeyPolicy as KeyPolicy
     from ostiary.verifier import Verifier as Verifier
@@ -53,6 +57,8 @@ else:
         "EmitterLimits": "ostiary.emitter_limits",
         "EmitterStats": "ostiary.emitter",
         "EventSink": "ostiary.emitter_sink",
+        "ExchangeRefused": "ostiary.errors",
+        "ExchangeUnavailable": "ostiary.errors",
         "FailurePolicy": "ostiary.failure_policy",
         "Feed": "ostiary.feed",
         "FeedStats": "ostiary.feed",
@@ -73,9 +79,11 @@ else:
         "SyncClientTokens": "ostiary.client_tokens",
         "SyncIntrospector": "ostiary.introspection",
         "SyncRateLimiter": "ostiary.rate_limits",
+        "SyncTokenExchange": "ostiary.token_exchange",
         "SyncVerifier": "ostiary.sync_verifier",
         "TokenError": "ostiary.errors",
         "TokenErrorCode": "ostiary.errors",
+        "TokenExchange": "ostiary.token_exchange",
         "Unavailable": "ostiary.errors",
         "Verifier": "ostiary.verifier",
     }
@@ -97,6 +105,8 @@ __all__ = [
     "EmitterLimits",
     "EmitterStats",
     "EventSink",
+    "ExchangeRefused",
+    "ExchangeUnavailable",
     "FailurePolicy",
     "Feed",
     "FeedStats",
@@ -117,9 +127,11 @@ __all__ = [
     "SyncClientTokens",
     "SyncIntrospector",
     "SyncRateLimiter",
+    "SyncTokenExchange",
     "SyncVerifier",
     "TokenError",
     "TokenErrorCode",
+    "TokenExchange",
     "Unavailable",
     "Verifier",
 ]

@@ -11,17 +11,30 @@ from ostiary.errors import ConfigurationError
 _BEARER = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 
 
+# What was asked is refused, whoever asks; every other error is about the issuer or this service.
+_REFUSALS = frozenset({"invalid_request", "invalid_grant", "invalid_scope", "invalid_target"})
+
+
 def is_bearer_token(text: str) -> bool:
     """Whether it can be sent as a bearer token."""
     return len(text) <= 16_384 and _BEARER.fullmatch(text) is not None
 
 
 class CallFailed(Exception):
-    """The issuer did not answer as it should. Inside the SDK only; says why for the log and never holds a secret."""
+    """The issuer did not answer as it should. Inside the SDK only; says why for the log and never holds a secret.
 
-    def __init__(self, words: str, *, retry_after_s: float = 0) -> None:
+    `error` is what the protocol calls it, empty where the answer did not say so.
+    """
+
+    def __init__(self, words: str, *, retry_after_s: float = 0, error: str = "") -> None:
         super().__init__(words)
         self.retry_after_s = retry_after_s
+        self.error = error
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the issuer is well, and says no to what was asked."""
+        return self.error in _REFUSALS
 
 
 @dataclass(frozen=True, slots=True)

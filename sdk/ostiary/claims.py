@@ -10,6 +10,7 @@ from ostiary.values import AccessToken, Expectations
 # 9999-12-31T23:59:59Z, the last second that a datetime can hold.
 MAX_TIME = 253_402_300_799
 MAX_RISK = 100
+MAX_ACTORS = 16
 
 _CONTAINERS = (dict, list)
 
@@ -37,6 +38,8 @@ def parse_access_token(payload: Mapping[str, object], *, expected: Expectations,
         risk=_risk(payload) if "risk" in payload else None,
         cnf=_confirmation(payload) if "cnf" in payload else None,
         claims=_frozen_members(payload),
+        actors=_actors(payload),
+        azp=_optional_text(payload, "azp"),
     )
     if token.iss != expected.issuer:
         raise TokenError(TokenErrorCode.WRONG_ISSUER, "iss must be the issuer that this service trusts")
@@ -121,6 +124,19 @@ def _confirmation(payload: Mapping[str, object]) -> Mapping[str, object]:
     if not isinstance(value, dict):
         raise _invalid("cnf", "an object")
     return _frozen_members(value)
+
+
+def _actors(payload: Mapping[str, object]) -> tuple[str, ...]:
+    """Who acts, the current actor first (RFC 8693 §4.1)."""
+    found: list[str] = []
+    within: Mapping[str, object] = payload
+    while "act" in within:
+        act = within["act"]
+        if not isinstance(act, dict) or len(found) == MAX_ACTORS:
+            raise _invalid("act", f"an object with sub, and at most {MAX_ACTORS} of them within one another")
+        found.append(_text(act, "sub"))
+        within = act
+    return tuple(found)
 
 
 def _frozen_members(value: Mapping[str, object]) -> Mapping[str, object]:

@@ -1,5 +1,6 @@
 """What a service asks the issuer in its own name: one bounded request with its credentials (RFC 6749 §2.3.1)."""
 
+import asyncio
 import json
 import re
 from collections.abc import Mapping
@@ -59,11 +60,21 @@ async def post_form(
     status, body, retry_after = await _answer(client, request, route.timeout_s)
     if status != 200:
         wait_s = float(retry_after) if _SECONDS.fullmatch(retry_after) else 0
-        raise CallFailed(f"the issuer answered {status}{_error_of(body)}", retry_after_s=wait_s)
+        error = _error_of(body)
+        words = f"the issuer answered {status} {error}".rstrip()
+        raise CallFailed(words, retry_after_s=wait_s, error=error if status == 400 else "")
     try:
         return parse_json_object(body, name="answer", max_brackets=512)
     except TokenError as error:
         raise CallFailed("the issuer's answer is not a plain JSON object") from error
+
+
+async def close_at_end(client: httpx2.AsyncClient) -> None:
+    """Closes the client's connections when the loop ends, which cancels what is at work in it."""
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await client.aclose()
 
 
 async def _answer(client: httpx2.AsyncClient, request: httpx2.Request, timeout_s: float) -> tuple[int, bytes, str]:
@@ -96,4 +107,4 @@ def _error_of(body: bytes) -> str:
     except (ValueError, RecursionError):
         return ""
     error = said.get("error") if isinstance(said, dict) else None
-    return f" {error}" if isinstance(error, str) and error in KNOWN_ERRORS else ""
+    return error if isinstance(error, str) and error in KNOWN_ERRORS else ""

@@ -11,10 +11,17 @@ MAX_TOKEN_CHARS = 16_384
 MAX_KID_CHARS = 256
 
 ACCESS_TOKEN_TYPES = frozenset({"at+jwt", "application/at+jwt"})
+TXN_TOKEN_TYPES = frozenset({"txntoken+jwt", "application/txntoken+jwt"})
+TYPES = {"at+jwt": ACCESS_TOKEN_TYPES, "txntoken+jwt": TXN_TOKEN_TYPES}
 
 # A token that brings its own key proves nothing, and following a URL in it would be a gift to an attacker.
 # Refusing is louder than ignoring, and Ostiary's own tokens never carry any of these.
 KEY_HEADERS = frozenset({"jwk", "jku", "x5u", "x5c"})
+
+_WRONG = {
+    ACCESS_TOKEN_TYPES: "at+jwt: only access tokens are accepted here",
+    TXN_TOKEN_TYPES: "txntoken+jwt: only tokens for services within are accepted here",
+}
 
 NO_HEADERS: Mapping[bytes, tuple[str, str]] = MappingProxyType({})
 
@@ -68,7 +75,8 @@ def _parse_header(header: dict[str, object], *, algorithms: Set[str], types: Set
     if not isinstance(alg, str) or alg not in algorithms:
         raise TokenError(TokenErrorCode.WRONG_ALGORITHM, "alg must be an algorithm that this service accepts")
     if not isinstance(typ, str) or typ.lower() not in types:
-        words = "at+jwt: only access tokens are accepted here" if types is ACCESS_TOKEN_TYPES else " or ".join(types)
+        words = _WRONG.get(types) if isinstance(types, frozenset) else None
+        words = words or " or ".join(types)
         raise TokenError(TokenErrorCode.WRONG_TYPE, f"typ must be {words}")
     # `b64` changes what is signed and must be critical (RFC 7797 §6); without that others may read it as they like.
     if "crit" in header or "b64" in header:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Set
 from typing import NamedTuple
 
 from ostiary.claims import parse_access_token
-from ostiary.compact import UnprovenToken, parse_shape, parse_unproven
+from ostiary.compact import TYPES, UnprovenToken, parse_shape, parse_unproven
 from ostiary.errors import ConfigurationError, FeedUnavailable, TokenError, TokenErrorCode
 from ostiary.failure_policy import Action, Sensitivity
 from ostiary.jwk import VerificationKey
@@ -194,7 +194,13 @@ class VerifierCore:
         return token
 
     def _parse(self, token: str) -> UnprovenToken:
-        return parse_unproven(parse_shape(token), algorithms=self.expected.algorithms, known_headers=self._headers)
+        expected = self.expected
+        return parse_unproven(
+            parse_shape(token),
+            algorithms=expected.algorithms,
+            types=TYPES[expected.typ],
+            known_headers=self._headers,
+        )
 
     def _recheck(self, text: str, proven: ProvenToken, known: Revocations) -> AccessToken | None:
         """The remembered token if what was revoked meanwhile is something else; None where it has to be looked at."""

@@ -82,6 +82,24 @@ class ClientTokenUnavailable(Unavailable):
     words = "this service cannot prove itself to others now; try again later"
 
 
+class ExchangeUnavailable(Unavailable):
+    """The issuer could not be asked for a token in the place of another."""
+
+    words = "a token for the service behind cannot be had now; try again later"
+
+
+class ExchangeRefused(OstiaryError):
+    """The issuer gives no token in the place of this one; `error` is its code (RFC 8693 §2.2.2).
+
+    `invalid_request`: the token holds no more, or is not this service's to exchange. `invalid_target`, `invalid_scope`:
+    the policies, or what this service is registered with, do not let it have such a token.
+    """
+
+    def __init__(self, error: str) -> None:
+        super().__init__(f"the issuer gives no token in the place of this one: {error}")
+        self.error = error
+
+
 class InsufficientScope(OstiaryError):
     """The token is good but does not carry the scopes named in `required`: answer 403 (RFC 6750 §3.1)."""
 

@@ -13,7 +13,7 @@ import httpx2
 
 from ostiary.backoff import Backoff
 from ostiary.call_values import CallFailed, ClientCredentials, is_bearer_token
-from ostiary.client_calls import find_endpoint, open_client, post_form
+from ostiary.client_calls import close_at_end, find_endpoint, open_client, post_form
 from ostiary.clocks import since_boot
 from ostiary.discovery import parse_issuer
 from ostiary.errors import ConfigurationError, IntrospectionUnavailable
@@ -229,7 +229,7 @@ class _Questions:
     async def _request(self, asked: Mapping[str, str]) -> bool:
         if self._client is None:
             self._client = open_client(self._route, transport=self._transport)
-            self._keeper = asyncio.create_task(_close_at_end(self._client))
+            self._keeper = asyncio.create_task(close_at_end(self._client))
         if not self._url:
             self._url = await find_endpoint(self._client, self._route, "introspection_endpoint")
         form = {**asked, "token_type_hint": "access_token"}
@@ -247,14 +247,6 @@ class _Questions:
         self._answers[digest] = (is_active, asked_at)
         while len(self._answers) > MOST_REMEMBERED:
             del self._answers[next(iter(self._answers))]
-
-
-async def _close_at_end(client: httpx2.AsyncClient) -> None:
-    """The loop's end cancels what is at work in it, and so closes the connections."""
-    try:
-        await asyncio.Event().wait()
-    finally:
-        await client.aclose()
 
 
 def _seen(address: str | None, user_agent: str | None) -> Mapping[str, str]:

@@ -45,7 +45,7 @@ class Revocations:
             return "the account behind this token is suspended"
         if known.people and _is_before(token.iat, known.people.get(token.sub)):
             return "the person's earlier tokens were revoked"
-        if known.clients and _is_before(token.iat, known.clients.get(token.client_id)):
+        if known.clients and any(_is_before(token.iat, known.clients.get(client)) for client in _clients_of(token)):
             return "the client's earlier tokens were revoked"
         if known.everyone and _is_before(token.iat, known.everyone.get(ALL)):
             return "all earlier tokens were revoked"
@@ -109,6 +109,13 @@ class Revocations:
         made = cls()
         made.swap(parse_entry(line) for line in lines)
         return made
+
+
+def _clients_of(token: AccessToken) -> tuple[str, ...]:
+    """Every client that the token rests on: whom it was issued to, and through whom it came there (RFC 8693)."""
+    if token.azp is None and not token.actors:
+        return (token.client_id,)
+    return (token.client_id, *token.actors) if token.azp is None else (token.client_id, token.azp, *token.actors)
 
 
 def _is_before(issued_at: datetime, not_before_s: int | None) -> bool:

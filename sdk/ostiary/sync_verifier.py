@@ -21,7 +21,14 @@ from ostiary.jwk import VerificationKey
 from ostiary.keyring import Ask, KeyRing
 from ostiary.standing import open_standing
 from ostiary.token_cache import ProvenToken
-from ostiary.values import DEFAULT_CACHE_SIZE, DEFAULT_LEEWAY_S, AccessToken, KeyPolicy, parse_expectations
+from ostiary.values import (
+    ACCESS_TOKEN,
+    DEFAULT_CACHE_SIZE,
+    DEFAULT_LEEWAY_S,
+    AccessToken,
+    KeyPolicy,
+    parse_expectations,
+)
 
 logger = logging.getLogger("ostiary")
 
@@ -44,6 +51,7 @@ class SyncVerifier:
         algorithms: tuple[str, ...] = ("ES256",),
         leeway_s: float = DEFAULT_LEEWAY_S,
         accepts_bound: bool = False,
+        typ: str = ACCESS_TOKEN,
         feed: FeedSource | None = None,
         introspector: SyncIntrospector | None = None,
         failure_policy: FailurePolicy | None = None,
@@ -56,19 +64,17 @@ class SyncVerifier:
         monotonic: Callable[[], float] = since_boot,
     ) -> None:
         expected = parse_expectations(
-            issuer=issuer, audience=audience, algorithms=algorithms, leeway_s=leeway_s, accepts_bound=accepts_bound
-        )
+            issuer=issuer, audience=audience, typ=typ, algorithms=algorithms, leeway_s=leeway_s,
+            accepts_bound=accepts_bound,
+        )  # fmt: skip
         policy = key_policy or KeyPolicy()
         self._keys = KeyRing(policy)
         self._core = VerifierCore(
-            expected,
-            cache_size=token_cache_size,
-            cache_age_s=token_cache_age_s,
-            keys=self._keys,
+            expected, cache_size=token_cache_size, cache_age_s=token_cache_age_s, keys=self._keys,
             standing=open_standing(
                 feed, failure_policy, expected_issuer=expected.issuer, can_introspect=introspector is not None
             ),
-        )
+        )  # fmt: skip
         self._recall = self._core.recall
         self._introspector = introspector
         self._route = Route(parse_issuer(issuer), policy.timeout_s, ssl_context)

@@ -9,6 +9,11 @@ from ostiary.errors import ConfigurationError
 
 # RFC 9864 retired the name EdDSA; HMAC and `none` are not on the list and cannot be put on it (RFC 8725 §3.1).
 KNOWN_ALGORITHMS = ("ES256", "RS256", "PS256", "Ed25519", "ES384", "ES512")
+# What a verifier may be for: access tokens (RFC 9068), or those that a gateway hands to the services behind it
+# (draft-ietf-oauth-transaction-tokens).
+ACCESS_TOKEN = "at+jwt"
+TXN_TOKEN = "txntoken+jwt"
+KNOWN_TYPES = (ACCESS_TOKEN, TXN_TOKEN)
 MAX_LEEWAY_S = 60
 DEFAULT_LEEWAY_S = 10
 DEFAULT_CACHE_SIZE = 4096
@@ -20,6 +25,8 @@ class AccessToken:
 
     Times are aware UTC datetimes. `grant` and `sid` name the grant and session it came from, `risk` is 0 to 100,
     `cnf` the key that it is bound to. None means that the token does not say.
+    `actors` are the services that act for `sub` (RFC 8693 §4.1), the one that acts now first, `azp` the application
+    that the first token of all was issued to, where that is not `client_id`.
     `claims` is the whole payload, read-only at every depth (lists are tuples).
     """
 
@@ -39,6 +46,8 @@ class AccessToken:
     risk: int | None
     cnf: Mapping[str, object] | None = field(hash=False)
     claims: Mapping[str, object] = field(repr=False, compare=False)
+    actors: tuple[str, ...] = ()
+    azp: str | None = None
 
     def has_scopes(self, *names: str) -> bool:
         """True when the token carries every one of the names."""
@@ -49,6 +58,7 @@ class AccessToken:
 class Expectations:
     """What a token must match; set by the program, never by the token (RFC 8725 §3.1, §3.8, §3.9).
 
+    `typ` is the kind of token, by the name in its header; no other kind is taken for it (RFC 8725 §3.11).
     `leeway_s` widens `exp`, `nbf` and `iat` for clocks that differ. A token bound to a key by `cnf` is refused
     unless `accepts_bound` says that the program checks the proof itself.
     """
@@ -58,6 +68,7 @@ class Expectations:
     algorithms: frozenset[str]
     leeway_s: float
     accepts_bound: bool
+    typ: str = ACCESS_TOKEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +114,21 @@ def check_text(name: str, value: object) -> None:
 
 
 def parse_expectations(
-    *, issuer: str, audience: str, algorithms: tuple[str, ...], leeway_s: float, accepts_bound: bool
+    *,
+    issuer: str,
+    audience: str,
+    algorithms: tuple[str, ...],
+    leeway_s: float,
+    accepts_bound: bool,
+    typ: str = ACCESS_TOKEN,
 ) -> Expectations:
     """The checked expectations, or ConfigurationError naming what is wrong."""
     check_text("issuer", issuer)
     check_text("audience", audience)
     if not algorithms or not set(algorithms) <= set(KNOWN_ALGORITHMS):
         raise ConfigurationError(f"algorithms must be some of {', '.join(KNOWN_ALGORITHMS)}")
+    if typ not in KNOWN_TYPES:
+        raise ConfigurationError(f"typ must be one of {', '.join(KNOWN_TYPES)}")
     if not 0 <= leeway_s <= MAX_LEEWAY_S:
         raise ConfigurationError(f"leeway_s must be between 0 and {MAX_LEEWAY_S}")
-    return Expectations(issuer, audience, frozenset(algorithms), leeway_s, accepts_bound)
+    return Expectations(issuer, audience, frozenset(algorithms), leeway_s, accepts_bound, typ)

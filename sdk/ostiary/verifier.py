@@ -22,7 +22,14 @@ from ostiary.jwk import VerificationKey
 from ostiary.keyring import Ask, KeyRing
 from ostiary.standing import open_standing
 from ostiary.token_cache import ProvenToken
-from ostiary.values import DEFAULT_CACHE_SIZE, DEFAULT_LEEWAY_S, AccessToken, KeyPolicy, parse_expectations
+from ostiary.values import (
+    ACCESS_TOKEN,
+    DEFAULT_CACHE_SIZE,
+    DEFAULT_LEEWAY_S,
+    AccessToken,
+    KeyPolicy,
+    parse_expectations,
+)
 
 logger = logging.getLogger("ostiary")
 
@@ -39,9 +46,11 @@ class Verifier:
 
     `audience` is this service's own identifier and cannot be left out: a token made for a neighbour is not for us.
     `leeway_s` (0 to 60) forgives clocks that differ. `accepts_bound` is for programs that check DPoP or mTLS proofs
-    themselves. With a `feed`, what was revoked is refused within a second; `failure_policy` says what is done while
-    the feed is late, and `introspector` asks the issuer then. `token_cache_size` verified tokens are remembered until
-    they expire, for `token_cache_age_s` at most; every use of one checks keys and revocations anew.
+    themselves. `typ` is the kind of token: access tokens, or `"txntoken+jwt"` for those that a gateway hands to the
+    services behind it; one verifier takes one kind. With a `feed`, what was revoked is refused within a second;
+    `failure_policy` says what is done while the feed is late, and `introspector` asks the issuer then.
+    `token_cache_size` verified tokens are remembered until they expire, for `token_cache_age_s` at most; every use of
+    one checks keys and revocations anew.
     `ssl_context` brings a private CA; `transport`, `clock` (epoch seconds) and `monotonic` are for tests.
 
     Make one at start and share it among all tasks of one event loop; there is nothing to close.
@@ -55,6 +64,7 @@ class Verifier:
         algorithms: tuple[str, ...] = ("ES256",),
         leeway_s: float = DEFAULT_LEEWAY_S,
         accepts_bound: bool = False,
+        typ: str = ACCESS_TOKEN,
         feed: FeedSource | None = None,
         introspector: Introspector | None = None,
         failure_policy: FailurePolicy | None = None,
@@ -67,19 +77,17 @@ class Verifier:
         monotonic: Callable[[], float] = since_boot,
     ) -> None:
         expected = parse_expectations(
-            issuer=issuer, audience=audience, algorithms=algorithms, leeway_s=leeway_s, accepts_bound=accepts_bound
-        )
+            issuer=issuer, audience=audience, typ=typ, algorithms=algorithms, leeway_s=leeway_s,
+            accepts_bound=accepts_bound,
+        )  # fmt: skip
         policy = key_policy or KeyPolicy()
         can_introspect, self._keys = introspector is not None, KeyRing(policy)
         self._core = VerifierCore(
-            expected,
-            cache_size=token_cache_size,
-            cache_age_s=token_cache_age_s,
-            keys=self._keys,
+            expected, cache_size=token_cache_size, cache_age_s=token_cache_age_s, keys=self._keys,
             standing=open_standing(
                 feed, failure_policy, expected_issuer=expected.issuer, can_introspect=can_introspect
             ),
-        )
+        )  # fmt: skip
         # What the Authorization header among a request's headers brought a moment ago, if nothing has happened since;
         # None asks for `verify_header`. No method, because guards ask it at every request.
         self.recall_headers = self._core.header_recall(clock=clock, monotonic=monotonic)

@@ -12,7 +12,17 @@ from starlette.types import ASGIApp
 
 from identity.client_values import SERVER_SCOPES
 from identity.services import Services
-from server.api import audit_events, audit_export, audit_intake, audit_ledger, feed, reports, risk
+from server.api import (
+    audit_events,
+    audit_export,
+    audit_intake,
+    audit_ledger,
+    feed,
+    policies,
+    policy_drafts,
+    reports,
+    risk,
+)
 from server.api.parameter_problems import answer_refused_parameters
 from server.api.problems import Problem, answer_http_exception, answer_problem
 
@@ -73,4 +83,7 @@ def routers(services: Services) -> list[APIRouter]:
         reports.router(services),
         feed.router(services),
         risk.router(services),
+        # Before the sets, where `drafts` would be taken for a revision.
+        policy_drafts.router(services),
+        policies.router(services),
     ]

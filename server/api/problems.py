@@ -16,9 +16,11 @@ _TITLES = {
     405: "Not possible here",
     409: "Not possible now",
     410: "It is not there any more",
+    412: "It is not as you know it",
     413: "Too much was sent",
     415: "Not this kind of content",
     422: "The content is not right",
+    428: "Say what you know",
     429: "Too much at once",
     503: "Not possible right now",
 }

@@ -1,16 +1,27 @@
-"""`ostiary client create|list|show|disable|enable|rotate-secret|delete`."""
+"""`ostiary client create|list|show|update|disable|enable|rotate-secret|delete`."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import click
 
-from identity import clients, revocation
+from identity import client_changes, clients, revocation
 from identity.client_values import Client
+from identity.clients import NewClient
 from identity.services import Services
 from policy.assurance import KNOWN_ACR
 from policy.values import RiskThresholds
 from server.client_requests import AskedClient, register
 from server.commands.frame import ACTOR, Frame, framed, table
+
+# What an application may have of its own, and the deployment's holds where it has not.
+CLEARED: Mapping[str, str] = {
+    "post-logout-redirect-uri": "post_logout_redirect_uris",
+    "access-token-ttl-s": "access_token_ttl_s",
+    "required-acr": "required_acr",
+    "risk": "risk_thresholds",
+}
 
 
 @click.group("client")
@@ -22,7 +33,7 @@ def command() -> None:
 @click.option("--name", required=True, help="The name that people see.")
 @click.option("--redirect-uri", multiple=True, help="Where the browser returns to; may be given several times.")
 @click.option("--post-logout-redirect-uri", multiple=True, help="Where the browser returns to after sign-out.")
-@click.option("--grant", multiple=True, help="authorization_code, refresh_token, client_credentials.")
+@click.option("--grant", multiple=True, help="authorization_code, refresh_token, client_credentials, token_exchange.")
 @click.option("--scope", multiple=True, help="A scope it may ask for; may be given several times.")
 @click.option("--audience", multiple=True, help="An API it may ask tokens for; the first is its default.")
 @click.option("--public", is_flag=True, help="It cannot keep a secret (a browser's or a phone's application).")
@@ -53,7 +64,7 @@ def create(
     if public and auth_method not in (None, "none"):
         raise click.UsageError("--public means --auth-method none")
     method = "none" if public else auth_method or "client_secret_basic"
-    thresholds = _thresholds(frame, risk_notice, risk_step_up, risk_strong)
+    thresholds = _thresholds(_usual(frame), risk_notice, risk_step_up, risk_strong)
     asked = AskedClient(auth_method=method, risk_thresholds=thresholds, **options)  # type: ignore[arg-type]
     also_made: list[str] = []
 
@@ -69,11 +80,17 @@ def create(
     frame.answer(document, f"client_id      {made.client.client_id}{secret}")
 
 
-def _thresholds(frame: Frame, notice: int | None, step_up: int | None, strong: int | None) -> RiskThresholds | None:
-    """What was asked for, completed by the deployment's own; None where nothing was."""
+def _usual(frame: Frame) -> RiskThresholds:
+    """The deployment's own, for whoever has none."""
+    return frame.settings.signin_rules().risk
+
+
+def _thresholds(
+    usual: RiskThresholds, notice: int | None, step_up: int | None, strong: int | None
+) -> RiskThresholds | None:
+    """What was asked for, completed by what is usual; None where nothing was."""
     if notice is None and step_up is None and strong is None:
         return None
-    usual = frame.settings.risk
     return RiskThresholds(
         usual.notice if notice is None else notice,
         usual.step_up if step_up is None else step_up,
@@ -108,6 +125,67 @@ def show(frame: Frame, client_id: str) -> None:
 
     document = clients.shown(frame.with_services(work))
     frame.answer(document, table([(name, str(value)) for name, value in document.items()], empty=""))
+
+
+@command.command("update")
+@click.argument("client_id")
+@click.option("--name", help="The name that people see.")
+@click.option("--redirect-uri", multiple=True, help="Where the browser returns to; those given replace all.")
+@click.option("--post-logout-redirect-uri", multiple=True, help="Likewise, after sign-out.")
+@click.option("--first-party/--third-party", default=None, help="Our own application, or one that asks for consent.")
+@click.option("--require-pkce/--no-require-pkce", default=None, help="Whether PKCE is required.")
+@click.option("--access-token-ttl-s", type=int, help="How long its access tokens live, in seconds.")
+@click.option("--required-acr", help=f"What whoever signs in must have met: {', '.join(KNOWN_ACR)}.")
+@click.option("--risk-notice", type=int, help="Its own score from which a person is told of a sign-in.")
+@click.option("--risk-step-up", type=int, help="Its own score from which a second factor is asked for.")
+@click.option("--risk-strong", type=int, help="Its own score from which only a passkey or a mailed code will do.")
+@click.option("--clear", multiple=True, type=click.Choice(tuple(CLEARED)), help="What it has of its own no more.")
+@framed
+def update(
+    frame: Frame,
+    client_id: str,
+    risk_notice: int | None,
+    risk_step_up: int | None,
+    risk_strong: int | None,
+    clear: tuple[str, ...],
+    **options: object,
+) -> None:
+    """Change an application; what is not given stays as it is, and the server follows within a second.
+
+    Where only some scores are given, the others are the application's own, or else what this deployment has now.
+    """
+    given = _given(options, clear)
+    scores = risk_notice, risk_step_up, risk_strong
+    if any(score is not None for score in scores) and "risk" in clear:
+        raise click.UsageError("--clear risk stands alone: it takes the application's own scores away")
+    if not given and all(score is None for score in scores):
+        raise click.UsageError("say what is to change, such as --name or --risk-step-up")
+
+    usual = _usual(frame)
+
+    def change(asked: NewClient) -> NewClient:
+        own = _thresholds(asked.risk_thresholds or usual, *scores)
+        return replace(asked, **given, **({"risk_thresholds": own} if own else {}))  # type: ignore[arg-type]
+
+    async def work(services: Services, now: datetime) -> client_changes.Difference:
+        async with services.database.transaction() as db:
+            return await client_changes.change_client(db, services, client_id, change, now=now, actor=ACTOR)
+
+    made = frame.with_services(work)
+    document = {"client_id": client_id, "before": made.before, "after": made.after}
+    rows = [(name, str(made.before[name]), "→", str(after)) for name, after in made.after.items()]
+    frame.answer(document, table(rows, empty="Nothing changed."))
+
+
+def _given(options: Mapping[str, object], clear: tuple[str, ...]) -> dict[str, object]:
+    """The fields of a registration that options set or take away, by name."""
+    names = {"redirect_uri": "redirect_uris", "post_logout_redirect_uri": "post_logout_redirect_uris"}
+    given = {names.get(name, name): value for name, value in options.items() if value not in (None, ())}
+    for word in dict.fromkeys(clear):
+        if CLEARED[word] in given:
+            raise click.UsageError(f"--{word} and --clear {word} exclude each other")
+        given[CLEARED[word]] = () if word == "post-logout-redirect-uri" else None
+    return given
 
 
 @command.command("disable")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from playwright.async_api import Browser, Page, ViewportSize, async_playwright
 
-from tests.browser.walks.every import EVERY, file_of, table
+from tests.browser.walks.every import PICTURED, file_of, table
 from tests.browser.walks.walk import LANGUAGES, THEMES, WIDTHS, Journey, begun
 from tests.browser_fixtures import ARGUMENTS
 from tests.databases import Databases
@@ -66,7 +66,7 @@ async def walk_all(browser: Browser, folder: Path, journeys: list[Journey], data
 async def main(folder: Path, wanted: list[str]) -> None:
     """Takes the pictures, and writes the table of all."""
     folder.mkdir(parents=True, exist_ok=True)
-    journeys = [journey for journey in EVERY if not wanted or any(word in journey.name for word in wanted)]
+    journeys = [journey for journey in PICTURED if not wanted or any(word in journey.name for word in wanted)]
     run = SharedRun.begin()
     try:
         async with async_playwright() as playwright:

@@ -9,7 +9,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, ViewportSize, expect
 
 from tests.browser.test_signin_pages import AXE_OPTIONS
-from tests.browser.walks.every import EVERY, file_of, table
+from tests.browser.walks.every import EVERY, PICTURED, file_of, table
 from tests.browser.walks.walk import LANGUAGES, THEMES, WIDTHS, Journey, begun
 from tests.databases import Databases
 from tests.test_layout import ROOT
@@ -74,7 +74,8 @@ def test_every_page_has_its_pictures_and_no_other_lies_there() -> None:
     assert len(names) == len(set(names)), "two pages have one name"
     expected = {
         file_of(name, language, theme, width)
-        for name in names
+        for journey in PICTURED
+        for name in journey.pages
         for language in LANGUAGES
         for theme in THEMES
         for width in WIDTHS

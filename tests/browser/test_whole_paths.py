@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.conftest import Site
+from tests.browser.conftest import Site, open_site
+from tests.browser.walks.risky import AT_ONCE, report_taken_over
 from tests.browser_fixtures import NewVisit
+from tests.databases import Databases
 from tests.identity.factors.steps import App, begin_a_step, give_app, give_codes
 from tests.identity.mail.letters_read import letters
 from tests.identity.recovery.steps import NEW_PASSWORD
@@ -40,13 +43,13 @@ async def _type(page: Page, **fields: str) -> None:
     await page.keyboard.press("Enter")
 
 
-async def _to_second_step(site: Site, page: Page, password: str = PASSWORD) -> None:
+async def _to_second_step(site: Site, page: Page, password: str = PASSWORD, *, to: str = "/signin/totp") -> None:
     await page.goto(site.url("/"))
     await _go_to(page, "Sign in")
     await page.keyboard.press("Enter")
     await page.wait_for_url(site.url("/signin"))
     await _type(page, username="ada", password=password)
-    await page.wait_for_url(site.url("/signin/totp"))
+    await page.wait_for_url(site.url(to))
 
 
 async def _is_in(site: Site, page: Page, *methods: str) -> None:
@@ -109,4 +112,34 @@ async def test_forgotten_password_its_letter_and_the_second_factor(site: Site, p
     await page.wait_for_url(site.url("/recover/done"))
     await _to_second_step(site, page, NEW_PASSWORD)
     await _type(page, code=app.code())
-    await _is_in(site, page, "pwd", "totp")
+    await _is_in(site, page, "pwd", "recovery", "totp")
+
+
+async def test_a_sign_in_that_is_unusual_and_its_mailed_code(databases: Databases, tmp_path: Path, page: Page) -> None:
+    async with open_site(databases, tmp_path, refusal_deadline=None, **AT_ONCE) as site:
+        await site.world.person()
+        await _to_second_step(site, page, to="/signin/mail-code")
+        await _go_to(page, "Send me a code")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_text("A code is on its way")).to_be_visible()
+        await _type(page, code=(await letters(site.world, "mail_code"))[-1].code)
+        await _is_in(site, page, "pwd", "mail_code")
+
+
+async def test_a_sign_in_that_is_refused_and_the_way_out(databases: Databases, tmp_path: Path, page: Page) -> None:
+    """S24: whoever is told to choose a new password by mail first gets there and back in."""
+    async with open_site(databases, tmp_path, refusal_deadline=None, **AT_ONCE) as site:
+        await report_taken_over(site.world, await site.world.person())
+        await _to_second_step(site, page, to="/signin")
+        await expect(page.get_by_role("heading", name="Access denied")).to_be_visible()
+        await page.goto(site.url("/signin"))
+        await _go_to(page, "Forgot your password?")
+        await page.keyboard.press("Enter")
+        await _type(page, username="ada")
+        await page.wait_for_url(site.url("/recover/code"))
+        await _type(page, code=(await letters(site.world, "recover"))[-1].code)
+        await page.wait_for_url("**/recover/olk_*")
+        await _type(page, password=NEW_PASSWORD, password_repeat=NEW_PASSWORD)
+        await page.wait_for_url(site.url("/recover/done"))
+        await _to_second_step(site, page, NEW_PASSWORD, to="/")
+        await _is_in(site, page, "pwd", "recovery")

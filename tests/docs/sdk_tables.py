@@ -27,6 +27,9 @@ PUBLIC_MODULES = (
     "ostiary.resource_metadata",
     "ostiary.step_up",
     "ostiary.bearer",
+    "ostiary.policy.engine",
+    "ostiary.policy.counterfactual",
+    "ostiary.policy.values",
     "ostiary.testing",
 )
 WORDS = {

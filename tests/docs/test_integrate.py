@@ -210,6 +210,32 @@ def test_a_service_gets_a_token_for_itself_and_calls_the_api(deployment: Deploym
     assert (ended.stdout, ended.returncode) == ("['A-1']\n", 0), ended.stderr
 
 
+def test_a_service_calls_on_in_the_name_of_another(deployment: Deployment) -> None:
+    """The token that the order service was called with, and what it asks for in its place."""
+    caller, orders = deployment.clients["Nightly export"], deployment.clients["Order service"]
+    answered = httpx2.post(
+        f"{deployment.issuer}/oauth/token",
+        data={"grant_type": "client_credentials"},
+        auth=(caller["client_id"], caller["client_secret"]),
+        verify=deployment.tls,
+        trust_env=False,
+    )
+    own = {"CLIENT_ID": orders["client_id"], "CLIENT_SECRET": orders["client_secret"]}
+    ended = subprocess.run(
+        [sys.executable, "call_on.py"],
+        cwd=deployment.folder,
+        env={**deployment.environ, **own},
+        input=answered.json()["access_token"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ended.stdout, ended.returncode) == (
+        f"{caller['client_id']} through {orders['client_id']}\n", 0,
+    ), ended.stderr  # fmt: skip
+
+
 def test_the_orders_api_lets_nobody_in_without_a_token(deployment: Deployment) -> None:
     refused = httpx2.get(deployment.environ["ORDERS_URL"], trust_env=False)
     assert refused.status_code == 401

@@ -10,6 +10,9 @@ from starlette.routing import Route
 
 from audit.catalogue import all_types
 from identity.oauth.routes import hot_routes
+from ostiary.gateway.settings import PREFIX as GATEWAY
+from ostiary.gateway.settings import SETTINGS as GATEWAY_SETTINGS
+from server import authzen
 from server.api.application import routers
 from server.api.loading import PATH as API
 from server.app import _routes
@@ -49,6 +52,7 @@ def test_the_tables_leave_nothing_out() -> None:
 
 def test_no_document_names_a_setting_or_command_that_does_not_exist() -> None:
     known = {"OSTIARY_" + "__".join(path).upper() for path in known_paths()}
+    known |= {GATEWAY + name for name, _, _ in GATEWAY_SETTINGS}
     known |= {f"{name}_FILE" for name in known} | {"OSTIARY_CONFIG", "OSTIARY_SECRETS_DIR"}
     named = {name for path in DOCUMENTS for name in re.findall(r"\bOSTIARY_[A-Z_]+", path.read_text())}
     assert named - known == set()
@@ -78,7 +82,8 @@ async def test_every_endpoint_is_documented_and_every_documented_one_exists(tmp_
 def _served(world: World, settings: object) -> list[tuple[str, set[str]]]:
     routes = _routes(settings, world.services, world.app.feed, world.app.asgi)  # type: ignore[arg-type]
     found = [(each.path, each.methods or {"any"}) for each in routes if isinstance(each, Route)]
-    hot = {path: {"GET"} if path.startswith("/.well-known/") else {"POST"} for path in hot_routes(world.services)}
+    exact = [*hot_routes(world.services), *authzen.hot_routes(world.services)]
+    hot = {path: {"GET"} if path.startswith("/.well-known/") else {"POST"} for path in exact}
     hot["/oauth/userinfo"] = {"GET", "POST"}
     inside = [route for router in routers(world.services) for route in router.routes if isinstance(route, Route)]
     api = [("/api/v1/openapi.json", {"GET"}), *((each.path, each.methods or {"any"}) for each in inside)]

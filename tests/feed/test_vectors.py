@@ -190,6 +190,13 @@ def test_a_follower_comes_to_what_is_written(each: Document) -> None:
         assert found == step["expect"], f"step {number}"
 
 
+def clients_of(claims: Mapping[str, object]) -> tuple[object, ...]:
+    """Who holds a token, whose it was, and who acts, however deep."""
+    act = claims.get("act")
+    acting = clients_of({**act, "client_id": act["sub"]}) if isinstance(act, dict) else ()
+    return (claims["client_id"], claims.get("azp"), *acting)
+
+
 @pytest.mark.parametrize("each", part("tokens"), ids=lambda each: each["name"])
 def test_a_token_is_refused_by_the_kind_that_is_written(each: Document) -> None:
     claims, kid = cast(dict[str, object], each["claims"]), each["kid"]
@@ -199,9 +206,10 @@ def test_a_token_is_refused_by_the_kind_that_is_written(each: Document) -> None:
     for entry in entries:
         about, issued = entry["subject"], cast(int, claims["iat"])
         facts = cast(dict[str, object], entry.get("facts", {}))
-        named = {"token": "jti", "grant": "grant", "session": "sid", "person": "sub", "client": "client_id"}
-        own = {kind: claims[claim] for kind, claim in named.items()} | {"key": kid, "everyone": "*"}
-        if own.get(cast(str, entry["kind"])) == about and issued <= cast(int, entry.get("not_before", issued)):
+        named = {"token": "jti", "grant": "grant", "session": "sid", "person": "sub"}
+        own: dict[str, tuple[object, ...]] = {kind: (claims[claim],) for kind, claim in named.items()}
+        own |= {"key": (kid,), "everyone": ("*",), "client": clients_of(claims)}
+        if about in own.get(cast(str, entry["kind"]), ()) and issued <= cast(int, entry.get("not_before", issued)):
             told["refused_by"] = entry["kind"]
         if entry["kind"] == "facts" and about == claims["sub"]:
             suspended = cast(bool, facts.get("suspended", suspended))

@@ -14,11 +14,13 @@ from identity.person_values import Person
 from identity.revocation import end_client_grants
 from identity.setup import make_link
 from identity.values import PersonState
-from policy.decide import decide
 from policy.values import Decision, Effect, SigninFacts
 from tests.flows.link_ways import LinkPaths, choose_and_sign_in, join, make_links
 from tests.flows.passkey_ways import sign_in_by_passkey
 from tests.forms_browser import FormsBrowser, Page
+from tests.oauth.exchanges import add_policy, exchange
+from tests.oauth.exchanges import service as exchange_service
+from tests.signin_policy import decide
 from tests.world import ISSUER, PASSWORD, Answer, CreatedClient, World
 
 ADDRESS = "198.51.100.7"
@@ -31,7 +33,9 @@ class Entrant:
     person: Person
     client: CreatedClient
     service: CreatedClient
+    gateway: CreatedClient
     http: httpx2.AsyncClient
+    access_token: str
     refresh_token: str
     code: Answer
     setup_path: str
@@ -43,9 +47,10 @@ async def prepare(world: World, http: httpx2.AsyncClient) -> Entrant:
     """Somebody who signed in before, and allowed an application everything."""
     client, person = await world.client(first_party=False), await world.person()
     service = await world.client(grants=("client_credentials",), redirect_uris=())
+    gateway = await exchange_service(world)
     browser = FormsBrowser(http, ISSUER)
     await world.sign_in(http, person)
-    page = await browser.open(world.authorize_url(client, scope="openid offline_access"))
+    page = await browser.open(world.authorize_url(client, scope="openid offline_access orders:read"))
     allowed = await browser.consent(page)
     tokens = (await world.redeem(client, Answer(allowed.response, allowed.url, allowed.params))).json()
     code = await world.authorize(http, client, scope="openid offline_access")
@@ -54,7 +59,8 @@ async def prepare(world: World, http: httpx2.AsyncClient) -> Entrant:
     waiting = await browser.open(world.authorize_url(client, scope="openid email"))
     path = link.removeprefix(ISSUER)
     links = await make_links(world, person)
-    return Entrant(person, client, service, http, tokens["refresh_token"], code, path, waiting, links)
+    held = tokens["access_token"], tokens["refresh_token"]
+    return Entrant(person, client, service, gateway, http, *held, code, path, waiting, links)
 
 
 Way = Callable[[World, Entrant], Awaitable[bool]]
@@ -93,6 +99,10 @@ async def by_refresh_token(world: World, entrant: Entrant) -> bool:
 
 async def by_client_credentials(world: World, entrant: Entrant) -> bool:
     return (await world.token(entrant.service, grant_type="client_credentials")).status_code == 200
+
+
+async def by_token_exchange(world: World, entrant: Entrant) -> bool:
+    return (await exchange(world, entrant.gateway, entrant.access_token)).status_code == 200
 
 
 async def by_setup_link(world: World, entrant: Entrant) -> bool:
@@ -175,10 +185,11 @@ class Policy:
 
 
 async def policy_denies(world: World, _entrant: Entrant) -> None:
-    """From now on the policy lets nobody sign in."""
+    """From now on the policy lets nobody sign in, nor have a token in the place of another."""
     policy = world.services.decide
     assert isinstance(policy, Policy)
     policy.denies = True
+    await add_policy(world, '@id("closed") @reason("closed") forbid (principal, action, resource);')
 
 
 WAYS: Mapping[str, Way] = {
@@ -189,6 +200,7 @@ WAYS: Mapping[str, Way] = {
     "code": by_code,
     "refresh token": by_refresh_token,
     "client credentials": by_client_credentials,
+    "token exchange": by_token_exchange,
     "setup link": by_setup_link,
     "recovery link": by_recovery_link,
     "reset link": by_reset_link,

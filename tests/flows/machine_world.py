@@ -20,8 +20,8 @@ from identity.mail.outbox import open_letter
 from identity.passwords import set_password
 from identity.person_values import NewPerson, Person
 from policy.assurance import AAL2
-from policy.decide import decide
 from policy.values import Decision, SigninFacts, SigninRules
+from tests.signin_policy import decide
 from tests.world import CreatedClient, MovableClock, World, open_world
 
 START = datetime(2031, 5, 14, 9, 0, 0, tzinfo=UTC)

@@ -7,12 +7,12 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from policy.decide import decide
 from policy.values import Decision, SigninFacts, SigninRules
 from tests.flows.gates import ADDRESS, GATES, Entrant, Gate, Policy, prepare
 from tests.forms_browser import FormsBrowser
 from tests.identity.factors.steps import give_app, give_codes, send_code, to_second_step
 from tests.identity.factors.test_mail_code import ask, newest_code
+from tests.signin_policy import decide
 from tests.world import ISSUER, World, open_world
 
 pytestmark = pytest.mark.anyio

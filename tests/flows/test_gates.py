@@ -11,6 +11,7 @@ import pytest
 from starlette.routing import Mount, Route
 
 from identity.oauth.routes import hot_routes
+from server import authzen
 from server.app import _routes
 from server.settings import load_settings
 from tests.flows.gates import GATES, WAYS, Policy, prepare
@@ -31,6 +32,8 @@ MATRIX = {
     "refresh token": (OPEN, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED, OPEN, OPEN),
     # A service is no person: only what is done to the client itself closes its door.
     "client credentials": (OPEN, OPEN, OPEN, OPEN, OPEN, CLOSED, OPEN, OPEN),
+    # For one's own access token or another's: whoever closes what that rests on closes it, too.
+    "token exchange": (OPEN, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED, OPEN, CLOSED),
     # It makes the first administrator: no person, no client yet. Whom the policy denies has an account and no session.
     "setup link": (OPEN, OPEN, OPEN, OPEN, OPEN, OPEN, OPEN, CLOSED),
     # They lead to a new password and signing in with it: past a door that somebody's failures closed (S24), and past
@@ -44,10 +47,11 @@ CELLS = [(way, gate, MATRIX[way][column]) for way in MATRIX for column, gate in 
 
 OWN_PAGES = "lets nobody in: a person who is signed in, at their own pages (tests/identity/account)"
 FEED = "lets nobody in: client credentials' tokens with feed:read (tests/feed/test_addresses.py)"
+AUTHZEN = "lets nobody in: client credentials' tokens with authzen:evaluate (tests/contract/test_authzen.py)"
 # Every route: the way in that it belongs to, or why it is none.
 ROUTES = {
     "/oauth/authorize": "session",
-    "/oauth/token": "code, refresh token, client credentials",
+    "/oauth/token": "code, refresh token, client credentials, token exchange",
     "/signin": "password",
     "/consent": "consent",
     "/signin/passkey": "passkey",
@@ -96,6 +100,12 @@ ROUTES = {
     "/feed/v1/delta": FEED,
     "/feed/v1/events": FEED,
     "/feed/v1/ack": FEED,
+    "/access/v1/evaluation": AUTHZEN,
+    "/access/v1/evaluations": AUTHZEN,
+    "/access/v1/search/subject": AUTHZEN,
+    "/access/v1/search/resource": AUTHZEN,
+    "/access/v1/search/action": AUTHZEN,
+    "/.well-known/authzen-configuration": "public",
     "/static/{name}": "public",
     "/.well-known/openid-configuration": "public",
     "/.well-known/oauth-authorization-server": "public",
@@ -149,7 +159,8 @@ async def test_every_route_of_the_application_has_a_row(world: World) -> None:
     settings = load_settings(environ={"OSTIARY_DEMO": "on"}).settings
     found = _routes(settings, world.services, world.app.feed, world.app.asgi)
     assert all(isinstance(route, Route | Mount) for route in found)
-    paths = {route.path for route in found if isinstance(route, Route | Mount)} | set(hot_routes(world.services))
+    paths = {route.path for route in found if isinstance(route, Route | Mount)}
+    paths |= set(hot_routes(world.services)) | set(authzen.hot_routes(world.services))
     demo = {path for path in paths if path == "/demo" or path.startswith("/demo/")}
     assert paths - demo == set(ROUTES), "a route without a row, or a row without a route"
     assert demo, DEMO

@@ -57,6 +57,20 @@ async def test_a_new_country_is_told_once_and_by_name(edge: World) -> None:
     assert await letters(edge, "unusual_signin") == []
 
 
+async def test_a_journey_that_is_not_learned_from_is_told_once(edge: World) -> None:
+    """From a score of 30 on nothing is learned of a password alone, so the country stays new to the history."""
+    await edge.person()
+    async with edge.browser(address=PROXY) as browser:
+        for country, language in (*[("TR", "tr")] * 12, *[("DE", "de")] * 3):
+            browser.headers["accept-language"] = language
+            await from_country(browser, country)
+            edge.clock.move(hours=23)
+    succeeded = await edge.events("login.succeeded")
+    assert dict(succeeded[-1]["risk"])["score"] >= 30  # type: ignore[call-overload]
+    assert len(await edge.events("login.new_country")) == 1
+    assert len(await letters(edge, "new_country")) == 1
+
+
 async def test_a_new_device_in_a_new_country_is_one_letter(edge: World) -> None:
     await edge.person()
     async with edge.browser(address=PROXY) as browser, edge.browser(address=PROXY) as other:

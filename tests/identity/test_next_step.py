@@ -16,8 +16,8 @@ from identity.signin.next_step import weigh
 from identity.signin.state import Consent, Enrol, Issue, Prove, Refuse, SignIn, Step
 from identity.values import AuthorizeRequest, LiveSession, Proof, SigninAttempt
 from policy.assurance import AAL1, AAL2, AAL3, PHR, met_by
-from policy.decide import decide
 from policy.values import Decision, Effect, SigninFacts, SigninRules
+from tests.signin_policy import decide
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 AN_HOUR_AGO = NOW - timedelta(hours=1)

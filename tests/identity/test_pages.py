@@ -97,6 +97,12 @@ def test_the_application_chooses_the_language_then_the_browser(
     assert choose_language(wanted, header, {"en", "tr"}) == language
 
 
+def test_no_header_is_read_further_than_a_browser_would_write() -> None:
+    """S48: a match over 64 KB costs milliseconds, and a page asks several times."""
+    assert choose_language((), "xx," * 10 + "tr", {"en", "tr"}) == "tr"
+    assert choose_language((), "en-" * 20_000 + "!,tr", {"en", "tr"}) == "en"
+
+
 @pytest.mark.anyio
 async def test_pages_carry_the_security_headers(world: World) -> None:
     """S9: on every page no third party, no frame, no inline script; `form-action` only off pending authorizations.

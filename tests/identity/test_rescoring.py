@@ -161,14 +161,6 @@ async def test_a_crossing_takes_the_second_factor_back_everywhere_at_once(world:
     assert answer.params["error"] == "login_required"
 
 
-async def test_a_passkey_is_neither_taken_back_nor_ended(world: World) -> None:
-    signed = await signed_in(world, methods=("passkey",), risk_thresholds=LOWEST)
-    await signed.report(5.0)
-    ((name, data),) = await risk_events(world)
-    assert (name, data["threshold"], "effect" in data) == ("risk.raised", 10, False)
-    assert (await signed.refresh()).status_code == 200
-
-
 async def test_a_server_that_refreshes_is_not_taken_for_the_person(world: World) -> None:
     """S35: its address says nothing, and the last look stays."""
     signed = await signed_in(world, auth_method="client_secret_post")

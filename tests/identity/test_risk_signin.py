@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import urlsafe_b64decode
+from datetime import timedelta
 from pathlib import Path
 
 import httpx2
@@ -11,9 +12,14 @@ import msgspec
 import pytest
 from sqlalchemy import select, update
 
+from base.ids import new_id
+from identity.person_values import Person
 from identity.tables import attempts, sessions
+from risk.reports import Report, store_report
 from risk.tables import risk_activity, risk_profiles
 from risk.values import Assessment
+from tests.identity.factors.steps import send_code
+from tests.identity.factors.test_mail_code import ask, newest_code
 from tests.identity.forms import sign_in, words_of
 from tests.world import PASSWORD, World, open_world
 
@@ -55,7 +61,7 @@ async def test_a_first_sign_in_is_not_unusual_and_is_learned_from(world: World) 
     (succeeded,) = await world.events("login.succeeded")
     risk = msgspec.convert(succeeded["risk"], dict[str, object])
     assert 0 <= int(str(risk["score"])) < 30
-    assert (risk["level"], succeeded["v"]) == ("low", 2)
+    assert (risk["level"], succeeded["v"]) == ("low", 3)
     async with world.services.database.reading() as db:
         assert (await db.execute(select(risk_profiles.c.person_id))).scalars().all() == [person.id]
         assert (await db.execute(select(sessions.c.risk))).scalar_one() == risk["score"]
@@ -209,3 +215,31 @@ async def test_a_password_that_was_breached_meanwhile_is_told(database_url: str,
         await world.person()
         await sign_in(browser)
         assert "password_breached" in [each.signal for each in (await assessment(world)).reasons]
+
+
+async def test_a_sign_in_that_becomes_critical_at_a_later_step_is_told_once(database_url: str, tmp_path: Path) -> None:
+    """What is reported between the password and the code counts, and alerts."""
+    async with open_world(database_url, tmp_path, risk__notice="10", risk__step_up="20") as world:
+        person = await world.person()
+        async with world.browser() as browser:
+            await settled(world, browser)
+        async with world.browser(address=FAR_AWAY) as traveller:
+            await sign_in(traveller)
+            assert 20 <= (await assessment(world)).score < 90
+            await report_fraud(world, person)
+            page = await ask(traveller)
+            await send_code(traveller, page, await newest_code(world))
+            assert SESSION in traveller.cookies
+        (critical,) = await world.events("risk.critical")
+        assert critical["data"]["effect"] == "notice"  # type: ignore[index]
+
+
+async def report_fraud(world: World, person: Person) -> None:
+    """What a service says of the person."""
+    now, subject = world.clock(), world.services.risk.key.digest("person", person.id)
+    async with world.services.database.transaction() as db:
+        for weight in (5.0, 2.0):
+            report = Report(
+                new_id(now), "person", subject, person.id, "fraud", weight, "shop", now + timedelta(hours=1)
+            )
+            await store_report(db, report, now=now)

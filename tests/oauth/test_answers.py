@@ -5,6 +5,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from identity.client_values import TOKEN_EXCHANGE
 from tests.oauth.refusals import check_refused, check_sent_back
 from tests.world import CALLBACK, ISSUER, Answer, World
 
@@ -46,7 +47,8 @@ async def test_metadata_names_code_alone(world: World) -> None:
         said = (await browser.get("/.well-known/openid-configuration")).json()
     assert said["response_types_supported"] == ["code"]
     assert said["response_modes_supported"] == ["query", "form_post"]
-    assert said["grant_types_supported"] == ["authorization_code", "refresh_token", "client_credentials"]
+    own = ["authorization_code", "refresh_token", "client_credentials"]
+    assert said["grant_types_supported"] == [*own, TOKEN_EXCHANGE]
     assert said["authorization_response_iss_parameter_supported"] is True
 
 

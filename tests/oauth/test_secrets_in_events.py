@@ -7,9 +7,14 @@ import pytest
 
 from audit.export import begin_export, export_events
 from base.cookies import cookie_name
+from identity.client_values import TOKEN_EXCHANGE
+from identity.oauth.exchange_request import ACCESS_TOKEN, TXN_TOKEN
+from tests.oauth.exchanges import exchange, exchanged
 from tests.world import PASSWORD, CreatedClient, World
 
 pytestmark = pytest.mark.anyio
+
+USUAL = ("authorization_code", "refresh_token", "client_credentials")
 
 
 async def everything_told(world: World) -> AsyncIterator[str]:
@@ -23,7 +28,8 @@ async def everything_told(world: World) -> AsyncIterator[str]:
 
 async def test_no_canary_is_found_in_any_event(world: World) -> None:
     """S46"""
-    client, person = await world.client(auth_method="client_secret_post"), await world.person()
+    client = await world.client(auth_method="client_secret_post", grants=(*USUAL, TOKEN_EXCHANGE))
+    person = await world.person()
     canaries = {PASSWORD, client.secret or ""}
     async with world.browser() as browser:
         await world.sign_in(browser, person)
@@ -35,6 +41,9 @@ async def test_no_canary_is_found_in_any_event(world: World) -> None:
     tokens = (await world.redeem(client, answer)).json()
     refreshed = (await world.refresh(client, tokens["refresh_token"])).json()
     canaries |= {found[kind] for found in (tokens, refreshed) for kind in ("access_token", "id_token", "refresh_token")}
+    for kind in (ACCESS_TOKEN, TXN_TOKEN):
+        given = await exchanged(world, client, refreshed["access_token"], kind=kind, scope="openid")
+        canaries |= {str(given["access_token"])}
     wrong = "canary-wrong-" + "secret"
     canaries |= {wrong, "canary-nonce", "canary-login-hint", "canary-code", "canary-refresh"}
     await world.token(CreatedClient(client.client, wrong), grant_type="client_credentials")
@@ -54,13 +63,15 @@ async def test_no_canary_is_found_in_any_event(world: World) -> None:
 
 async def test_no_canary_is_found_in_what_the_caller_is_told(world: World) -> None:
     """S46: error texts do not repeat input."""
-    client = await world.client(auth_method="client_secret_post")
+    client = await world.client(auth_method="client_secret_post", grants=(*USUAL, TOKEN_EXCHANGE))
     canary = "canary-value-that-was-sent"
     answers = [
         await world.token(client, grant_type=canary),
         await world.token(client, grant_type="authorization_code", code=canary),
         await world.token(client, grant_type="client_credentials", scope=canary),
         await world.refresh(client, canary),
+        await exchange(world, client, canary),
+        await exchange(world, client, canary, subject_token_type=canary),
         await world.token(client, path="/oauth/introspect", token=canary),
         await world.userinfo(canary),
     ]

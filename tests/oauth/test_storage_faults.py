@@ -8,6 +8,9 @@ import pytest
 from sqlalchemy import Table, select, text
 
 from base.tables import metadata
+from identity.client_values import TOKEN_EXCHANGE
+from identity.oauth.exchange_request import TXN_TOKEN
+from tests.oauth.exchanges import exchange
 from tests.oauth.refusals import check_refused
 from tests.world import Answer, CreatedClient, World
 
@@ -81,10 +84,15 @@ async def authorize(world: World, client: CreatedClient, tokens: Mapping[str, st
         return await browser.get(world.authorize_url(client))
 
 
+async def exchange_it(world: World, client: CreatedClient, tokens: Mapping[str, str], _code: Answer) -> httpx2.Response:
+    return await exchange(world, client, tokens["access_token"], kind=TXN_TOKEN)
+
+
 CHANGES: Mapping[str, Change] = {
     "code exchange": redeem,
     "refresh": refresh,
     "client credentials": own_token,
+    "token exchange": exchange_it,
     "a failed client authentication": wrong_secret,
     "revocation of an access token": revoke_access,
     "revocation of a grant": revoke_grant,
@@ -94,7 +102,8 @@ CHANGES: Mapping[str, Change] = {
 
 
 async def prepare(world: World) -> tuple[CreatedClient, dict[str, str], Answer]:
-    client = await world.client(grants=("authorization_code", "refresh_token", "client_credentials"))
+    grants = ("authorization_code", "refresh_token", "client_credentials", TOKEN_EXCHANGE)
+    client = await world.client(grants=grants)
     async with world.browser() as browser:
         await world.sign_in(browser, await world.person())
         cookie = browser.cookies["__Host-ostiary_session"]

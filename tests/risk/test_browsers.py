@@ -25,6 +25,8 @@ HOSTILE: dict[str, str] = {
     "semicolons": "Mozilla/5.0 (Linux; Android " + "; " * 32_000,
     "android": "; Android 10; SM-" * 4_000,
     "build": "Mozilla/5.0 (Linux; Android 10; " + "a " * 32_000 + "Build/",
+    "parts": ";- .M-oHTCzi;Linux .10U; ;)en-us+pera;aaU; 1 " + ";;;;+_;" * 9_300,
+    "more parts": "_oiAppleWebKitU0; /lSM+-)/5. (" + "_;;;;;" * 10_900,
     "near miss": ("Chrome/" + "1" * 500 + "!") * 128,
     "languages": "en-" * 21_845,
     "newlines": "\r\n" * 32_768,

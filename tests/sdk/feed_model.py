@@ -131,8 +131,9 @@ def naively_refused(lines: Iterable[bytes], token: AccessToken, kid: str, *, wal
         named = {"token": token.jti, "grant": token.grant, "session": token.sid, "key": kid}
         if entry.kind in named and named[entry.kind] == entry.subject:
             return True
-        dated = {"person": token.sub, "client": token.client_id, "everyone": "*"}
-        if entry.not_before_s is not None and dated.get(entry.kind) == entry.subject and iat <= entry.not_before_s:
+        clients = {token.client_id, token.azp, *token.actors}
+        dated: dict[str, set[str | None]] = {"person": {token.sub}, "client": clients, "everyone": {"*"}}
+        if entry.not_before_s is not None and entry.subject in dated.get(entry.kind, ()) and iat <= entry.not_before_s:
             return True
         if entry.kind == "facts" and entry.subject == token.sub and entry.facts and "suspended" in entry.facts:
             suspended = entry.facts["suspended"] is True

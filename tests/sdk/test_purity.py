@@ -52,6 +52,9 @@ PURE = (
     "emitter_rules",
     "emitter_sink",
     "spool_frames",
+    "policy.values",
+    "policy.schema_tokens",
+    "policy.schema_shapes",
 )
 NETWORK = {"httpx2", "httpcore2", "anyio", "starlette", "jwt", "sqlalchemy", "redis", "ssl", "socket", "asyncio"}
 SERVER = {"base", "feed", "audit", "risk", "policy", "identity", "server", "migrations"}

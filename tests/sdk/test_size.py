@@ -46,7 +46,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert modules_after("from ostiary import TokenError, OstiaryError, AccessToken") & HEAVY == set()
 
 
-@pytest.mark.parametrize("name", ["requests", "starlette", "fastapi", "flask", "django", "redis", "jwt"])
+@pytest.mark.parametrize("name", ["requests", "starlette", "fastapi", "flask", "django", "redis", "jwt", "cedarpy"])
 def test_no_public_name_brings_a_framework(name: str) -> None:
     """Whoever uses none of them needs none of them."""
     assert name not in modules_after("from ostiary import *")

@@ -7,6 +7,7 @@ import type { AccessToken, Expectations } from "./values.js"
 /** 9999-12-31T23:59:59Z, the last second that the Python SDK can hold too. */
 const MAX_TIME = 253_402_300_799
 const MAX_RISK = 100
+const MAX_ACTORS = 16
 
 /**
  * The typed claims of a token meant for us and valid now; TokenError naming the claim otherwise.
@@ -29,6 +30,8 @@ export function parseAccessToken(payload: JsonObject, expected: Expectations, no
     amr: Object.hasOwn(payload, "amr") ? texts(payload, "amr") : Object.freeze([]),
     risk: risk(payload),
     cnf: confirmation(payload),
+    actors: actors(payload),
+    azp: optionalText(payload, "azp"),
     claims: frozen(payload) as JsonObject,
   })
   if (token.iss !== expected.issuer) {
@@ -104,6 +107,21 @@ function confirmation(payload: JsonObject): JsonObject | undefined {
   const value = payload["cnf"]
   if (!isObject(value)) throw invalid("cnf", "an object")
   return frozen(value) as JsonObject
+}
+
+/** Who acts, the current actor first (RFC 8693 §4.1). */
+function actors(payload: JsonObject): readonly string[] {
+  const found: string[] = []
+  let within = payload
+  while (Object.hasOwn(within, "act")) {
+    const act = within["act"]
+    if (!isObject(act) || found.length === MAX_ACTORS) {
+      throw invalid("act", `an object with sub, and at most ${MAX_ACTORS} of them within one another`)
+    }
+    found.push(text(act, "sub"))
+    within = act
+  }
+  return Object.freeze(found)
 }
 
 /** The value, unchangeable at every depth: a verified token is shared by the cache among requests. */

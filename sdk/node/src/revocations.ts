@@ -108,7 +108,10 @@ export class Revocations {
     if (this.#facts.get(token.sub)?.suspended?.value === true) return REFUSED.facts
     const { person, client, everyone } = this.#since
     if (isBefore(token, person.get(token.sub))) return REFUSED.person
+    // Whom it was issued to, and through whom it came there (RFC 8693).
     if (isBefore(token, client.get(token.clientId))) return REFUSED.client
+    if (token.azp !== undefined && isBefore(token, client.get(token.azp))) return REFUSED.client
+    if (token.actors.some(actor => isBefore(token, client.get(actor)))) return REFUSED.client
     if (isBefore(token, everyone.get(EVERYONE))) return REFUSED.everyone
     return undefined
   }

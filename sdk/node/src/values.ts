@@ -12,7 +12,9 @@ const MAX_LEEWAY_S = 60
 /**
  * What a verified access token says (RFC 9068 §2.2 and Ostiary's own claims), unchangeable at every depth.
  * Times are whole seconds since 1970. `grant` and `sid` name the grant and session it came from, `risk` is 0 to 100,
- * `cnf` the key that it is bound to. `undefined` means that the token does not say. `claims` is the whole payload.
+ * `cnf` the key that it is bound to, `actors` the services that act for `sub` (RFC 8693 §4.1), the one that acts now
+ * first, `azp` the application that the first token of all was issued to, where that is not `clientId`.
+ * `undefined` means that the token does not say. `claims` is the whole payload.
  */
 export interface AccessToken {
   readonly iss: string
@@ -30,6 +32,8 @@ export interface AccessToken {
   readonly amr: readonly string[]
   readonly risk: number | undefined
   readonly cnf: JsonObject | undefined
+  readonly actors: readonly string[]
+  readonly azp: string | undefined
   readonly claims: JsonObject
 }
 

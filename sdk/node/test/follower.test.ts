@@ -104,7 +104,8 @@ test("what a head does not vouch for refuses at once, and relieves of nothing", 
   }
   const token = {
     iss: ISSUER, sub: "usr_1", aud: [], exp: 99, iat: 5, jti: "j", clientId: "c", scope: [], grant: undefined,
-    sid: undefined, authTime: undefined, acr: undefined, amr: [], risk: 50, cnf: undefined, claims: {},
+    sid: undefined, authTime: undefined, acr: undefined, amr: [], risk: 50, cnf: undefined, actors: [],
+    azp: undefined, claims: {},
   }
   const isRefused = (): boolean => log.revocations.refusal(token, "k") !== undefined
   log.takeEntries([say({ suspended: true, risk: 1 })])

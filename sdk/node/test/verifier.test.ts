@@ -34,6 +34,17 @@ test("a good token is proven, and its claims are typed and frozen", async () => 
   assert.throws(() => Object.assign(token.claims["deep"] as object, { b: 1 }), TypeError)
 })
 
+test("who acts is read, the current actor first, and an actor that cannot be read refuses the token", async () => {
+  const act = { sub: "cli_2", act: { sub: "cli_1" } }
+  const token = await verifier().verify(await issuer.mint({ act, azp: "cli_app" }))
+  assert.deepEqual([token.actors, token.azp], [["cli_2", "cli_1"], "cli_app"])
+  for (const bad of ["cli_1", {}, { sub: 1 }, { sub: "a", act: null }, ["a"], null]) {
+    await assert.rejects(verifier().verify(await issuer.mint({ act: bad })), { name: "TokenError" })
+  }
+  const endless = Array.from({ length: 17 }).reduce<unknown>(within => ({ sub: "cli", act: within }), { sub: "cli" })
+  await refused(await issuer.mint({ act: endless }), "invalid_claim")
+})
+
 for (const alg of ["RS256", "PS256", "Ed25519", "ES384", "ES512"]) {
   test(`${alg} is proven where the program allows it, and refused where not (S36)`, async () => {
     await issuer.addKey(alg, alg)

@@ -25,6 +25,11 @@ from ostiary.testing.keys import FakeKey, find_payload, make_key, sign_compact
 JWKS_PATH = "/.well-known/jwks.json"
 TOKEN_PATH = "/oauth/token"
 INTROSPECTION_PATH = "/oauth/introspect"
+EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+ACCESS_TYPE = "urn:ietf:params:oauth:token-type:access_token"
+TXN_TYPE = "urn:ietf:params:oauth:token-type:txn_token"
+# What goes over into a token that is given for another one.
+KEPT = ("sub", "scope", "grant", "sid", "auth_time", "acr", "amr", "risk", "roles")
 
 Claims = Mapping[str, object]
 
@@ -165,10 +170,12 @@ class FakeIssuer:
         }
 
     def _give_token(self, asked: Asked) -> Answer:
-        """RFC 6749 §4.4: for the issuer itself, or for the API that `resource` names (RFC 8707)."""
+        """RFC 6749 §4.4: for the issuer itself, or for the API that `resource` names (RFC 8707); RFC 8693."""
         client_id, form = self._find_client(asked), asked.form
         if client_id is None:
             return _refuse_client()
+        if form.get("grant_type") == EXCHANGE:
+            return self._exchange(client_id, form)
         if form.get("grant_type") != "client_credentials":
             return json_answer(400, {"error": "unsupported_grant_type"}, cache_control="no-store")
         scope, ttl_s = form.get("scope", ""), self.token_ttl_s
@@ -178,6 +185,29 @@ class FakeIssuer:
             "token_type": "Bearer",
             "expires_in": ttl_s,
             "scope": scope,
+        }
+        return json_answer(200, given, cache_control="no-store")
+
+    def _exchange(self, client_id: str, form: Mapping[str, str]) -> Answer:
+        """A token of the kind that is asked for, as the server gives it; who may have which is the server's alone."""
+        kind = form.get("requested_token_type", ACCESS_TYPE)
+        old = self.find_claims(form.get("subject_token", ""))
+        if old is None or kind not in (ACCESS_TYPE, TXN_TYPE):
+            return json_answer(400, {"error": "invalid_request"}, cache_control="no-store")
+        is_access = kind == ACCESS_TYPE
+        kept = {name: old[name] for name in KEPT if name in old}
+        left_s = int(_number(old["exp"]) - self.clock())
+        ttl_s = min(self.token_ttl_s if is_access else 60, left_s)
+        changes = {**kept, "aud": form.get("audience", self.audience), "act": {"sub": client_id}}
+        own: Claims = {"client_id": client_id, "azp": old.get("azp", old["client_id"])}
+        within: Claims = {"client_id": old.get("azp", old["client_id"]), "req_wl": client_id}
+        typ = "at+jwt" if is_access else "txntoken+jwt"
+        text = self.mint({**changes, **(own if is_access else within)}, ttl_s=ttl_s, headers={"typ": typ})
+        given = {
+            "access_token": text,
+            "issued_token_type": kind,
+            "token_type": "Bearer" if is_access else "N_A",
+            "expires_in": ttl_s,
         }
         return json_answer(200, given, cache_control="no-store")
 
@@ -198,6 +228,10 @@ class FakeIssuer:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request: the issuer itself is an ASGI application."""
         await serve(self.answer, scope, receive, send)
+
+
+def _number(value: object) -> float:
+    return value if isinstance(value, int | float) else 0
 
 
 def _find_object(payload: bytes | None) -> dict[str, object] | None:

@@ -102,7 +102,18 @@ def _is_about(entry: Entry, claims: Claims, kid: str) -> bool:
     kind = str(entry["kind"])
     if kind == "everyone":
         return True
+    if kind == "client":
+        return entry["subject"] in _clients_of(claims)
     return kind in SUBJECTS and {**claims, "kid": kid}.get(SUBJECTS[kind]) == entry["subject"]
+
+
+def _clients_of(claims: Claims) -> list[object]:
+    """Every client that a token rests on: who got it, the application behind it, and who acts (RFC 8693)."""
+    found, act = [claims.get("client_id"), claims.get("azp")], claims.get("act")
+    while isinstance(act, Mapping):
+        found.append(act.get("sub"))
+        act = act.get("act")
+    return found
 
 
 def _number(value: object) -> float:

@@ -1,6 +1,7 @@
 """A log as a deployment keeps it: many people's events, numbered, with checkpoints in the database and outside.
 
-A part of the sign-ins was assessed, and of some events only the place is known: bodies of both versions stand in it.
+A part of the sign-ins was assessed, or decided by policies, and of some events only the place is known: bodies of all
+versions stand in it.
 """
 
 from __future__ import annotations
@@ -86,6 +87,7 @@ def _event(draw: Random, people: list[Person]) -> Event:
         data={"reason": "password"} if kind is LOGIN_FAILED else {},
         risk=_risk(draw) if kind is LOGIN_SUCCEEDED and draw.random() < 0.7 else None,
         place=draw.choice((_PLACE, None)),
+        policy_revision=draw.choice((None, 3)) if kind is LOGIN_SUCCEEDED else None,
     )
 
 

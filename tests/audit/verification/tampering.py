@@ -58,8 +58,8 @@ async def change_column(db: AsyncConnection, audit: AuditServices, draw: Random)
     elif name in ("session_id", "device_id", "id"):
         changed = draw.randbytes(16)
     elif name == "version":
-        # The other version, which the body is not of, or one that there is not.
-        changed = draw.choice((3 - value, 3))  # type: ignore[operator]
+        # Another version, which the body is not of, or one that there is not.
+        changed = draw.choice([each for each in (1, 2, 3, 4) if each != value])
     elif name == "at":
         changed = value - (audit.clock() - audit.clock().replace(microsecond=0)) * 7  # type: ignore[operator]
     await _set(db, number, **{name: changed})
@@ -67,17 +67,19 @@ async def change_column(db: AsyncConnection, audit: AuditServices, draw: Random)
 
 
 async def change_version(db: AsyncConnection, audit: AuditServices, draw: Random) -> Place:
-    """The version of a body, in the column too: a score is put in, taken out, or made another."""
+    """The version of a body, in the column too: a score is put in, taken out, or made another; the policies are left
+    out."""
     number = draw.randrange(SIZE)
     row = (await db.execute(select(events.c.body, events.c.risk_score).where(events.c.seq == number))).one()
     stated = msgspec.json.decode(row.body, type=dict[str, object])
     risk = {"score": 1, "level": "low", "calibration": "x", "log_odds": 0.5}
     if stated.pop("risk", None) is None or draw.random() < 0.5:
         stated["risk"] = {**risk, "score": 2 if row.risk_score == 1 else 1}
+    stated.pop("policy", None)
     stated["v"] = 2 if "risk" in stated else 1
     body = msgspec.json.encode(stated, order="sorted").decode()
     score = stated["risk"]["score"] if "risk" in stated else None  # type: ignore[index]
-    await _set(db, number, version=stated["v"], body=body, risk_score=score)
+    await _set(db, number, version=stated["v"], body=body, risk_score=score, policy_revision=None)
     return number, number
 
 

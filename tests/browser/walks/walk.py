@@ -119,12 +119,16 @@ class Walk:
 
 @dataclass(frozen=True, slots=True)
 class Journey:
-    """A walk with a name, the pages that it stops at with what each shows, and the settings that it needs."""
+    """A walk with a name, the pages that it stops at with what each shows, and the settings that it needs.
+
+    Pages that differ from others by their sentences alone are walked and checked, and not `is_pictured` in the docs.
+    """
 
     name: str
     steps: Callable[[Walk], Awaitable[None]]
     pages: Mapping[str, str]
     settings: Mapping[str, str | None] = field(default_factory=dict)
+    is_pictured: bool = True
 
 
 # As a company would set it, with everything shown that can be; the demo keeps the letters.

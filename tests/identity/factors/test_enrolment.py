@@ -16,7 +16,6 @@ from base.tables import outbox
 from identity.factors.registry import list_factors
 from identity.factors.totp import TotpParameters
 from identity.person_values import Person
-from policy.decide import decide
 from policy.values import Decision, SigninFacts, SigninRules
 from tests.forms_browser import FormsBrowser, Page
 from tests.identity.factors.steps import (
@@ -31,6 +30,7 @@ from tests.identity.factors.steps import (
 )
 from tests.identity.forms import words_of
 from tests.oauth.tokens_read import claims_of
+from tests.signin_policy import decide
 from tests.world import ISSUER, Answer, World, open_world
 
 pytestmark = pytest.mark.anyio

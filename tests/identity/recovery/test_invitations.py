@@ -11,11 +11,11 @@ from identity.accounts import find_person_by_login
 from identity.errors import Refused
 from identity.person_values import Person
 from identity.recovery.invitations import invite
-from policy.decide import decide
 from policy.values import Decision, SigninFacts, SigninRules
 from tests.identity.forms import SAME_ORIGIN, hidden_fields, sign_in, words_of
 from tests.identity.mail.letters_read import letters, one_letter
 from tests.identity.recovery.steps import link_path, path_of, post, send
+from tests.signin_policy import decide
 from tests.world import PASSWORD, World, open_world
 
 pytestmark = pytest.mark.anyio

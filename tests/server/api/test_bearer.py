@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 def addresses(world: World) -> list[tuple[str, str]]:
     """Method and address of every endpoint."""
     routes = [route for router in routers(world.services) for route in router.routes if isinstance(route, APIRoute)]
-    parts = {"event": "evt_0", "report": "rpt_0", "seq": "1", "signal": "sig_0"}
+    parts = {"event": "evt_0", "report": "rpt_0", "seq": "1", "signal": "sig_0", "revision": "1", "name": "night"}
     paths = [(route.path.format(**parts), sorted(route.methods or ())) for route in routes]
     return [(method, path) for path, methods in paths for method in methods]
 

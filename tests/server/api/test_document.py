@@ -34,11 +34,14 @@ async def document(service: Service) -> dict[str, dict[str, dict[str, object]]]:
 
 async def test_the_document_has_every_address_and_the_scope_that_opens_it(service: Service) -> None:
     paths = await document(service)
-    known = {"event": "evt_0", "report": "rpt_0", "seq": "1", "signal": "sig_0"}
+    known = {"event": "evt_0", "report": "rpt_0", "seq": "1", "signal": "sig_0", "revision": "1", "name": "night"}
     told = {(method.upper(), path.format(**known)) for path, row in paths.items() for method in row}
     assert told == set(addresses(service.world))
     scopes = {str(each["security"]) for row in paths.values() for each in row.values()}
-    names = ("audit:read", "audit:write", "reports:read", "reports:write", "feed:read", "risk:write")
+    names = (
+        "audit:read", "audit:write", "reports:read", "reports:write", "feed:read", "risk:write", "policies:read",
+        "policies:write",
+    )  # fmt: skip
     assert scopes == {f"[{{'service': ['{name}']}}]" for name in names}
 
 

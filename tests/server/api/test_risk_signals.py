@@ -145,6 +145,14 @@ async def test_a_report_about_nobody_tells_only_who_may_know(shop: Service, abou
     assert problem["errors"] == [{"field": f"about.{next(iter(about))}", "expected": "one that there is"}]
 
 
+async def test_what_is_no_id_stands_nowhere_in_the_log(shop: Service) -> None:
+    """S46: a service may take a name, or what somebody typed as one, for an id."""
+    assert (await report(shop, {"person": "a quiet harbour at dusk"})).status_code == 201
+    (event,) = await shop.world.events("risk.reported")
+    assert event["subject"] is None
+    assert "harbour" not in str(event)
+
+
 async def test_an_erased_person_is_nobody(shop: Service) -> None:
     """S47"""
     world, person = shop.world, await shop.world.person()

@@ -1,4 +1,4 @@
-"""The built-in rules, each as a table of facts and what follows."""
+"""What the starter set says of a sign-in, each rule as a table of facts and what follows."""
 
 from dataclasses import replace
 
@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.assurance import AAL1, AAL2, AAL3, KNOWN_ACR, PASSKEYS, PHR, met_by
-from policy.decide import decide
-from policy.values import Decision, Effect, SigninFacts, SigninRules
+from policy.values import Effect, SigninFacts, SigninRules
+from tests.signin_policy import decide, told
 
 PASSWORD = SigninFacts("active", frozenset({"pwd"}), frozenset({"pwd"}))
 WITH_TOTP = replace(PASSWORD, factors=frozenset({"pwd", "totp", "backup_code"}))
@@ -16,13 +16,6 @@ WITH_BOTH = replace(PASSWORD, factors=frozenset({"pwd", "totp", "passkey"}))
 WITH_MAIL = replace(PASSWORD, factors=frozenset({"pwd", "mail_code"}))
 REQUIRED, MAILED = SigninRules(mfa_required=True), SigninRules(mfa_required=True, mail_code=True)
 FREE = SigninRules()
-
-
-def told(decision: Decision) -> str:
-    """A decision in a few words."""
-    if decision.effect is Effect.DENY:
-        return f"deny: {decision.reasons[0]}"
-    return "; ".join(f"{one.kind} {' '.join(one.methods)}" for one in decision.obligations) or "allow"
 
 
 CASES = {

@@ -1,0 +1,1 @@
+"""The policy engine of the SDK."""
