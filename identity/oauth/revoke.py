@@ -67,7 +67,7 @@ async def _revoke_access_token(asked: TokenRequest, text: str) -> None:
     if access is None:
         if await find_live_access_token(services, text, now=now, expected_type=TXN_TYPE) is not None:
             # To say that it was revoked would be a lie (RFC 7009 §2.2.1).
-            words = "such a token ends within a minute: revoke the one that it stands for"
+            words = "such a token ends within a minute: revoke the grant or the session that it came from"
             raise OAuthError("unsupported_token_type", words)
         return
     _check_owner(client_id, access.text("client_id"))
